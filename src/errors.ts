@@ -1,0 +1,72 @@
+/** What can go wrong on the way from a commit to its application, as pages, logs and the API name it. */
+export type ErrorCode =
+  | 'empty-repository'
+  | 'repository-unreadable'
+  | 'no-dockerfile'
+  | 'context-refused'
+  | 'submodules'
+  | 'lfs'
+  | 'dockerfile-invalid'
+  | 'base-image'
+  | 'build-failed'
+  | 'build-timeout'
+  | 'exited'
+  | 'no-answer'
+  | 'stopped-by-itself'
+  | 'queue-full'
+  | 'cancelled'
+  | 'disk-full'
+  | 'no-free-port'
+  | 'engine-unreachable'
+  | 'engine-lost'
+  | 'engine-refused'
+  | 'internal';
+
+/** Failures that say nothing about the commit: the next visit may try again. */
+const OURS: ReadonlySet<ErrorCode> = new Set([
+  'repository-unreadable',
+  'queue-full',
+  'cancelled',
+  'disk-full',
+  'no-free-port',
+  'engine-unreachable',
+  'engine-lost',
+  'internal',
+]);
+
+/** A failure in words that a visitor or an operator can be told: what happened, and what to do next. */
+export class PreviewError extends Error {
+  override readonly name = 'PreviewError';
+  readonly code: ErrorCode;
+  /** The next step to take, as a whole sentence. */
+  readonly next: string;
+
+  constructor(code: ErrorCode, message: string, next: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+    this.next = next;
+  }
+}
+
+/** A failure as plain data: what states, pages and the API carry. */
+export interface Failure {
+  code: ErrorCode;
+  message: string;
+  next: string;
+  /** True when pool or the engine failed and not the commit: the next visit tries again. */
+  ours: boolean;
+}
+
+/** Turns whatever was thrown into a `Failure`; what nobody foresaw becomes `internal`. */
+export function toFailure(error: unknown): Failure {
+  if (error instanceof PreviewError) {
+    const { code, message, next } = error;
+    return { code, message, next, ours: OURS.has(code) };
+  }
+  return {
+    code: 'internal',
+    message: 'Pool met an error that it did not expect.',
+    next: 'Retry; when it happens again, read the log of the pool process and report it.',
+    ours: true,
+  };
+}
