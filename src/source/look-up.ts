@@ -1,0 +1,41 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Mirror } from './mirror.ts';
+import type { Found } from './ref-table.ts';
+
+/** How fresh a mirror is kept, and how long a visitor may wait for that. */
+export interface Freshness {
+  /** A branch's tip is at most so old; an unknown ref makes pool fetch at most so often. */
+  refreshMs: number;
+  /** A visitor of a ref that is known waits at most so long for a fresher answer. */
+  knownWaitMs: number;
+  /** A visitor of a ref that is unknown waits at most so long for the shared fetch. */
+  unknownWaitMs: number;
+}
+
+export const FRESHNESS: Freshness = {
+  refreshMs: 10_000,
+  knownWaitMs: 2000,
+  unknownWaitMs: 10_000,
+};
+
+/**
+ * Looks a ref up in a mirror, which is fetched first where it is too old to be believed. A full id
+ * that is known needs no fetch: it cannot move.
+ */
+export async function lookUp(
+  mirror: Mirror,
+  ref: string,
+  { refreshMs, knownWaitMs, unknownWaitMs }: Freshness,
+  closing: AbortSignal,
+): Promise<Found> {
+  const found = mirror.table.find(ref);
+  if (found.kind === 'commit' && found.fixed) return found;
+  if (Date.now() - mirror.triedAt < refreshMs) return found;
+
+  const waitMs = found.kind === 'unknown' ? unknownWaitMs : knownWaitMs;
+  const timer = new AbortController();
+  const patience = sleep(waitMs, undefined, { signal: timer.signal }).catch(() => {});
+  await Promise.race([mirror.refresh(closing), patience]);
+  timer.abort();
+  return mirror.table.find(ref);
+}

@@ -1,0 +1,172 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type SimpleGit, simpleGit } from 'simple-git';
+import { PreviewError } from '../errors.ts';
+import type { RepositoryName } from '../address/label.ts';
+import { CommitSet } from './commit-set.ts';
+import { parseRefs, RefTable } from './ref-table.ts';
+
+/** A repository to serve: an absolute path or an https URL, under a name. */
+export interface Repository {
+  name: RepositoryName;
+  url: string;
+}
+
+/** A remote that sends nothing for so long will not recover within a visitor's patience. */
+const FETCH_LIMIT_MS = 10 * 60_000;
+
+const REF_FIELDS = ['refname', 'objectname', 'objecttype', '*objectname', '*objecttype'];
+
+/**
+ * Everything that git could be talked into is off: no hook runs, and only the transports that a
+ * repository's URL may name are open.
+ */
+const MIRROR_CONFIG = `[core]
+	repositoryformatversion = 0
+	bare = true
+	hooksPath = /dev/null
+[protocol]
+	allow = never
+[protocol "file"]
+	allow = always
+[protocol "https"]
+	allow = always
+`;
+
+/**
+ * A bare copy of a repository's branches and tags, and nothing else of it. All visitors share one
+ * fetch; a remote that is down leaves the last table in place.
+ */
+export class Mirror {
+  readonly repository: Repository;
+  readonly folder: string;
+  table = new RefTable([], CommitSet.parse(''));
+  /** The branch that the remote's HEAD names, where it names one. */
+  defaultBranch: string | undefined;
+  /** When the last fetch that succeeded ended, in ms of the epoch; 0 before the first. */
+  fetchedAt = 0;
+  /** Why the last fetch failed, in a sentence; `undefined` after one that succeeded. */
+  problem: string | undefined;
+  #triedAt = 0;
+  #fetching: Promise<void> | undefined;
+  #seen: string | undefined;
+
+  private constructor(repository: Repository, folder: string) {
+    this.repository = repository;
+    this.folder = folder;
+  }
+
+  /**
+   * Opens or makes the mirror below `parent`, and fetches. Throws `repository-unreadable` where
+   * the remote does not answer and there is no earlier copy to serve from.
+   */
+  static async open(repository: Repository, parent: string, signal: AbortSignal): Promise<Mirror> {
+    const mirror = new Mirror(repository, join(parent, `${repository.name}.git`));
+    await mirror.#init();
+    if (await mirror.#isCopyOf(repository.url)) await mirror.#readTable(signal);
+    await mirror.refresh(signal);
+    if (mirror.problem !== undefined && mirror.#seen === undefined) {
+      throw unreadable(repository, mirror.problem);
+    }
+    return mirror;
+  }
+
+  /** When the last fetch ended, whether it succeeded or not, in ms of the epoch. */
+  get triedAt(): number {
+    return this.#triedAt;
+  }
+
+  /** Fetches once for all who ask meanwhile. Never rejects: `problem` says what went wrong. */
+  refresh(signal: AbortSignal): Promise<void> {
+    this.#fetching ??= this.#fetch(signal).finally(() => {
+      this.#fetching = undefined;
+    });
+    return this.#fetching;
+  }
+
+  /** Runs a git command of constant arguments and full ids, and returns what it printed. */
+  async read(args: readonly string[], signal: AbortSignal): Promise<string> {
+    return await this.#git(signal).raw([...args]);
+  }
+
+  /** What `git init --bare` makes, less the templates: no hook and no filter of this machine comes in. */
+  async #init(): Promise<void> {
+    await mkdir(join(this.folder, 'objects'), { recursive: true });
+    await mkdir(join(this.folder, 'refs'), { recursive: true });
+    await writeFile(join(this.folder, 'HEAD'), 'ref: refs/heads/main\n');
+    await writeFile(join(this.folder, 'config'), MIRROR_CONFIG);
+  }
+
+  async #fetch(signal: AbortSignal): Promise<void> {
+    const limited = AbortSignal.any([signal, AbortSignal.timeout(FETCH_LIMIT_MS)]);
+    const { url } = this.repository;
+    try {
+      const heads = ['+refs/heads/*:refs/heads/*', '+refs/tags/*:refs/tags/*'];
+      const quiet = ['--quiet', '--prune', '--no-tags', '--force', '--no-write-fetch-head'];
+      await this.#git(limited).raw(['fetch', ...quiet, '--', url, ...heads]);
+      const head = await this.#git(limited).raw(['ls-remote', '--symref', '--', url, 'HEAD']);
+      this.defaultBranch = /^ref: refs\/heads\/(.+)\tHEAD$/m.exec(head)?.[1];
+      await this.#readTable(limited);
+      await writeFile(join(this.folder, 'pool-source'), url);
+      this.fetchedAt = Date.now();
+      this.problem = undefined;
+    } catch (error) {
+      this.problem = explainGit(error, limited);
+    } finally {
+      this.#triedAt = Date.now();
+    }
+  }
+
+  /** Refs first and reachable commits after: rebuilt only where a ref moved. */
+  async #readTable(signal: AbortSignal): Promise<void> {
+    const format = REF_FIELDS.map((field) => `%(${field})`).join('%00');
+    const scope = ['refs/heads', 'refs/tags'];
+    const refs = await this.read(['for-each-ref', `--format=${format}`, ...scope], signal);
+    if (refs === this.#seen) return;
+    const commits = await this.read(['rev-list', '--branches', '--tags'], signal);
+    this.table = new RefTable(parseRefs(refs), CommitSet.parse(commits));
+    this.#seen = refs;
+  }
+
+  /** A name that now stands for another repository must not serve the old one's commits. */
+  async #isCopyOf(url: string): Promise<boolean> {
+    const source = await readFile(join(this.folder, 'pool-source'), 'utf8').catch(() => undefined);
+    return source === url;
+  }
+
+  /** One instance a call: simple-git binds its abort signal when it is made. */
+  #git(signal: AbortSignal): SimpleGit {
+    const env = { ...process.env, GIT_TERMINAL_PROMPT: '0', LC_ALL: 'C' };
+    const allowed = ['GIT_TERMINAL_PROMPT', 'GIT_SSL_CAINFO'];
+    return simpleGit({ baseDir: this.folder, abort: signal, allowEnvironment: allowed }).env(
+      withoutOtherGitVariables(env, allowed),
+    );
+  }
+}
+
+/** `GIT_DIR` and its kin come along when pool is started from a git hook, and would redirect it. */
+function withoutOtherGitVariables(
+  env: NodeJS.ProcessEnv,
+  allowed: readonly string[],
+): NodeJS.ProcessEnv {
+  const kept = Object.entries(env).filter(
+    ([name]) =>
+      !/^(git_|editor$|pager$|prefix$|visual$|ssh_askpass$)/i.test(name) || allowed.includes(name),
+  );
+  return Object.fromEntries(kept);
+}
+
+function explainGit(error: unknown, signal: AbortSignal): string {
+  if (signal.aborted) return `no answer within ${FETCH_LIMIT_MS / 60_000} minutes`;
+  const text = error instanceof Error ? error.message : String(error);
+  const lines = text.split('\n').map((line) => line.replace(/^(fatal|error): /, '').trim());
+  return lines.find((line) => line !== '') ?? 'git failed without a word';
+}
+
+function unreadable(repository: Repository, problem: string): PreviewError {
+  return new PreviewError(
+    'repository-unreadable',
+    `The repository ${repository.url} cannot be read: ${problem}.`,
+    `Check it with "git ls-remote ${repository.url}", run as the user who runs pool.`,
+  );
+}

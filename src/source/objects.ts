@@ -1,0 +1,146 @@
+import { spawn } from 'node:child_process';
+import type { Readable } from 'node:stream';
+import type { CommitId } from './commit-id.ts';
+
+/** One entry of a commit's tree. */
+export interface TreeEntry {
+  mode: '040000' | '100644' | '100755' | '120000' | '160000' | (string & {});
+  object: string;
+  /** Bytes of the blob; 0 for folders and submodules. */
+  size: number;
+  /** Path from the top, with `/`. */
+  path: string;
+}
+
+/** All entries of a commit, folders included, in git's order. Paths are not trusted yet. */
+export async function* listTree(
+  gitDir: string,
+  commit: CommitId,
+  signal: AbortSignal,
+): AsyncGenerator<TreeEntry> {
+  const git = run(gitDir, ['ls-tree', '-r', '-t', '-z', '-l', '--full-tree', commit], signal);
+  using _ = git;
+  git.stdin.end();
+  for await (const record of split(git.stdout, 0)) {
+    const match = /^([0-7]{6}) [a-z]+ ([0-9a-f]+) +([0-9]+|-)\t(.+)$/s.exec(record);
+    if (match === null) throw new Error(`git ls-tree printed ${JSON.stringify(record)}`);
+    const [, mode = '', object = '', size, path = ''] = match;
+    yield { mode, object, size: size === '-' ? 0 : Number(size), path };
+  }
+  await git.ended;
+}
+
+/** One blob: its bytes must be read to the end before the next is asked for. */
+export interface Blob {
+  size: number;
+  chunks: AsyncIterable<Buffer>;
+}
+
+/** The raw blobs of `objects`, in their order, out of one `git cat-file --batch`: no filter, no attribute. */
+export async function* readBlobs(
+  gitDir: string,
+  objects: readonly string[],
+  signal: AbortSignal,
+): AsyncGenerator<Blob> {
+  const git = run(gitDir, ['cat-file', '--batch', '--buffer'], signal);
+  using _ = git;
+  // A pipe that git closed early is reported by its exit code.
+  git.stdin.on('error', () => {});
+  git.stdin.end(objects.map((object) => `${object}\n`).join(''));
+  const bytes = new ByteReader(git.stdout);
+  for (const object of objects) {
+    const header = await bytes.line();
+    const match = /^([0-9a-f]+) blob ([0-9]+)$/.exec(header);
+    if (match === null) throw new Error(`git cat-file says "${header}" of ${object}`);
+    const size = Number(match[2]);
+    yield { size, chunks: bytes.take(size) };
+    await bytes.line();
+  }
+  await git.ended;
+}
+
+/** A blob that is known to be small, as text. */
+export async function readText(
+  gitDir: string,
+  object: string,
+  signal: AbortSignal,
+): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const blob of readBlobs(gitDir, [object], signal)) {
+    for await (const chunk of blob.chunks) chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+/** A git process that ends with the scope that holds it, read to the end or not. */
+function run(gitDir: string, args: readonly string[], signal: AbortSignal) {
+  const env = { PATH: process.env['PATH'], LC_ALL: 'C', GIT_CONFIG_NOSYSTEM: '1', HOME: gitDir };
+  const child = spawn('git', ['--git-dir', gitDir, ...args], { signal, env });
+  let words = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    words = (words + text).slice(-2000);
+  });
+  const ended = new Promise<void>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code) => {
+      if (code === 0) resolve();
+      else reject(new Error(`git ${args[0]} exited with ${code}: ${words.trim()}`));
+    });
+  });
+  // Whoever reads the output may fail before anyone awaits the end.
+  ended.catch(() => {});
+  return {
+    stdin: child.stdin,
+    stdout: child.stdout,
+    ended,
+    [Symbol.dispose]: () => child.kill(),
+  };
+}
+
+async function* split(stream: Readable, separator: number): AsyncGenerator<string> {
+  let rest = Buffer.alloc(0);
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    rest = Buffer.concat([rest, chunk]);
+    for (let end = rest.indexOf(separator); end !== -1; end = rest.indexOf(separator)) {
+      yield rest.toString('utf8', 0, end);
+      rest = rest.subarray(end + 1);
+    }
+  }
+}
+
+/** Takes a stream apart into lines and runs of bytes. */
+class ByteReader {
+  readonly #source: AsyncIterator<Buffer>;
+  #held: Buffer = Buffer.alloc(0);
+
+  constructor(stream: Readable) {
+    this.#source = (stream as AsyncIterable<Buffer>)[Symbol.asyncIterator]();
+  }
+
+  async line(): Promise<string> {
+    let end = this.#held.indexOf(0x0a);
+    while (end === -1) {
+      this.#held = Buffer.concat([this.#held, await this.#next()]);
+      end = this.#held.indexOf(0x0a);
+    }
+    const line = this.#held.toString('utf8', 0, end);
+    this.#held = this.#held.subarray(end + 1);
+    return line;
+  }
+
+  async *take(size: number): AsyncGenerator<Buffer> {
+    for (let left = size; left > 0;) {
+      if (this.#held.length === 0) this.#held = await this.#next();
+      const chunk = this.#held.subarray(0, left);
+      this.#held = this.#held.subarray(chunk.length);
+      left -= chunk.length;
+      yield chunk;
+    }
+  }
+
+  async #next(): Promise<Buffer> {
+    const { value, done } = await this.#source.next();
+    if (done) throw new Error('git ended in the middle of an object');
+    return value;
+  }
+}

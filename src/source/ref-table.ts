@@ -1,0 +1,116 @@
+import type { Brand } from '../brand.ts';
+import { slug } from '../address/slug.ts';
+import { type CommitId, toCommitId } from './commit-id.ts';
+import type { CommitSet } from './commit-set.ts';
+
+/** A branch's or tag's name as git spells it, without `refs/heads/` or `refs/tags/`. */
+export type RefName = Brand<string, 'RefName'>;
+
+/** A branch or a tag, and the commit it stands for. */
+export interface Ref {
+  kind: 'branch' | 'tag';
+  name: RefName;
+  commit: CommitId;
+  /** The name as an address spells it. */
+  slug: string;
+}
+
+/** What a ref in an address stands for. */
+export type Found =
+  | { kind: 'commit'; commit: CommitId; rule: string; fixed: boolean }
+  | { kind: 'ambiguous'; choices: { name: string; commit: CommitId }[] }
+  | { kind: 'unknown'; near: Ref[] };
+
+/** Names to suggest on a 404: enough to help, few enough to read. */
+const NEAR_LIMIT = 5;
+
+/** What one repository's branches and tags were at one moment. A plain value, looked up by text. */
+export class RefTable {
+  readonly refs: readonly Ref[];
+  readonly commits: CommitSet;
+  readonly #bySlug: ReadonlyMap<string, Ref[]>;
+
+  constructor(refs: readonly Ref[], commits: CommitSet) {
+    this.refs = refs;
+    this.commits = commits;
+    this.#bySlug = Map.groupBy(refs, (ref) => ref.slug);
+  }
+
+  /** In this order: a full id; an exact slug; an abbreviated id. Never a guess. */
+  find(text: string): Found {
+    const id = toCommitId(text);
+    if (id !== undefined && this.commits.has(id)) {
+      return { kind: 'commit', commit: id, rule: 'full id', fixed: true };
+    }
+    return this.#bySlugOf(text) ?? this.#byAbbreviation(text) ?? this.#unknown(text);
+  }
+
+  /** The refs that stand for `commit`. */
+  at(commit: CommitId): Ref[] {
+    return this.refs.filter((ref) => ref.commit === commit);
+  }
+
+  #bySlugOf(text: string): Found | undefined {
+    const refs = this.#bySlug.get(text) ?? [];
+    const [first] = refs;
+    if (first === undefined) return undefined;
+    if (refs.every((ref) => ref.commit === first.commit)) {
+      return { kind: 'commit', commit: first.commit, rule: describe(first), fixed: false };
+    }
+    const choices = refs.map((ref) => ({ name: describe(ref), commit: ref.commit }));
+    return { kind: 'ambiguous', choices };
+  }
+
+  #byAbbreviation(text: string): Found | undefined {
+    const commits = this.commits.startingWith(text);
+    const [first] = commits;
+    if (first === undefined) return undefined;
+    if (commits.length === 1) {
+      return { kind: 'commit', commit: first, rule: 'abbreviated id', fixed: false };
+    }
+    const choices = commits.map((commit) => ({ name: `commit ${commit.slice(0, 12)}`, commit }));
+    return { kind: 'ambiguous', choices };
+  }
+
+  #unknown(text: string): Found {
+    const near = this.refs
+      .map((ref) => ({ ref, distance: distance(text, ref.slug) }))
+      .filter(({ distance: far }) => far <= Math.max(2, text.length / 3))
+      .toSorted((a, b) => a.distance - b.distance)
+      .slice(0, NEAR_LIMIT)
+      .map(({ ref }) => ref);
+    return { kind: 'unknown', near };
+  }
+}
+
+/** Reads `git for-each-ref` lines: ref, id, type, and id and type of what an annotated tag points to. */
+export function parseRefs(output: string): Ref[] {
+  return output.split('\n').flatMap((line) => {
+    const [ref = '', id = '', type, peeledId = '', peeledType] = line.split('\0');
+    const match = /^refs\/(heads|tags)\/(.+)$/s.exec(ref);
+    const commit = toCommitId(type === 'tag' ? peeledId : id);
+    const names = type === 'commit' || peeledType === 'commit';
+    if (match === null || commit === undefined || !names) return [];
+    const name = match[2] as RefName;
+    return [{ kind: match[1] === 'heads' ? 'branch' : 'tag', name, commit, slug: slug(name) }];
+  });
+}
+
+function describe(ref: Ref): string {
+  return `${ref.kind} ${ref.name}`;
+}
+
+/** Levenshtein distance, where what only continues the typed text costs at most one. */
+function distance(typed: string, name: string): number {
+  if (name.startsWith(typed) || typed.startsWith(name)) return 1;
+  let row = Array.from({ length: name.length + 1 }, (_, index) => index);
+  for (const [i, letter] of typed.split('').entries()) {
+    const next = [i + 1];
+    for (const [j, other] of name.split('').entries()) {
+      const changed = (row[j] ?? 0) + (letter === other ? 0 : 1);
+      next.push(Math.min(changed, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[name.length] ?? name.length;
+}
