@@ -1,0 +1,121 @@
+import { createWriteStream, type WriteStream } from 'node:fs';
+import { mkdir, readFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+
+/** Enough for any build that a person reads; a log beyond it keeps its head, and its last lines. */
+const LOG_LIMIT = 4 * 2 ** 20;
+const TAIL_LIMIT = 64 * 1024;
+
+/** A piece of a log: text, and the offset after it, in UTF-16 units from the log's start. */
+export interface LogPiece {
+  text: string;
+  next: number;
+}
+
+/**
+ * What a build and a start said, live and in a file. One preview has one; it is in memory while
+ * it grows and is read from its file afterwards.
+ */
+export class BuildLog {
+  readonly #file: string;
+  readonly #onProblem: (error: Error) => void;
+  #text = '';
+  #overflow = '';
+  #lost = 0;
+  #stream: WriteStream | undefined;
+  #grown = Promise.withResolvers<void>();
+  #state: 'unread' | 'growing' | 'ended' = 'unread';
+
+  constructor(file: string, onProblem: (error: Error) => void) {
+    this.#file = file;
+    this.#onProblem = onProblem;
+  }
+
+  /** Goes on after what an earlier attempt left. A disk that is full costs the file only. */
+  async begin(): Promise<void> {
+    await this.read();
+    this.#state = 'growing';
+    await mkdir(dirname(this.#file), { recursive: true }).catch(this.#onProblem);
+    this.#open('a');
+  }
+
+  /** Drops what is there: a new build tells its own story. */
+  clear(): void {
+    this.#text = '';
+    this.#overflow = '';
+    this.#lost = 0;
+    this.#open('w');
+  }
+
+  /** Adds lines that were made plain. */
+  write(lines: readonly string[]): void {
+    if (lines.length === 0) return;
+    const text = `${lines.join('\n')}\n`;
+    if (this.#text.length + text.length <= LOG_LIMIT && this.#lost === 0) {
+      this.#append(text);
+      return;
+    }
+    const kept = (this.#overflow + text).slice(-TAIL_LIMIT);
+    this.#lost += this.#overflow.length + text.length - kept.length;
+    this.#overflow = kept;
+  }
+
+  /** Nothing comes after this until `begin`. */
+  end(): void {
+    if (this.#overflow !== '') {
+      this.#append(`… ${this.#lost} characters left out …\n${this.#overflow}`);
+    }
+    this.#overflow = '';
+    this.#stream?.end();
+    this.#stream = undefined;
+    this.#state = 'ended';
+    this.#wake();
+  }
+
+  /** Everything so far. */
+  async read(): Promise<string> {
+    // An empty text may be a log of an earlier process: then only its file knows.
+    if (this.#text === '' && this.#state !== 'growing') {
+      this.#text = await readFile(this.#file, 'utf8').catch(() => '');
+    }
+    return this.#text;
+  }
+
+  /** The log from an offset on, piece by piece, until it ends. */
+  async *follow(from: number, signal: AbortSignal): AsyncGenerator<LogPiece> {
+    let next = from;
+    const left = Promise.withResolvers<void>();
+    signal.addEventListener('abort', () => left.resolve(), { once: true });
+    while (!signal.aborted) {
+      const grown = this.#grown.promise;
+      const text = await this.read();
+      // A log that began anew is shorter than what this reader saw.
+      if (next > text.length) next = 0;
+      if (next < text.length) {
+        const piece = { text: text.slice(next), next: text.length };
+        next = piece.next;
+        yield piece;
+      } else if (this.#state === 'growing') {
+        await Promise.race([grown, left.promise]);
+      } else {
+        return;
+      }
+    }
+  }
+
+  #open(flags: 'a' | 'w'): void {
+    this.#stream?.end();
+    this.#stream = createWriteStream(this.#file, { flags }).on('error', this.#onProblem);
+  }
+
+  #append(text: string): void {
+    this.#text += text;
+    this.#stream?.write(text);
+    this.#wake();
+  }
+
+  #wake(): void {
+    this.#grown.resolve();
+    this.#grown = Promise.withResolvers<void>();
+  }
+}

@@ -1,0 +1,105 @@
+import type { Readable } from 'node:stream';
+import type { Engine } from '../engine/connect.ts';
+import { cancelled, engineError } from '../engine/engine-error.ts';
+import { PreviewError } from '../errors.ts';
+import { BuildKitTrace } from './buildkit-trace.ts';
+import type { Image } from './image.ts';
+import { ClassicTrace } from './classic-trace.ts';
+import { explainBuild } from './explain-build.ts';
+import { type BuildProgress, readMessages, type Trace } from './trace.ts';
+
+/** What a build is made from. */
+export interface BuildRequest {
+  /** A tar of the context. */
+  context: Readable;
+  /** The Dockerfile's path inside the context. */
+  dockerfile: string;
+  /** The name under which people find the image in `docker images`. */
+  tag: string;
+  labels: Record<string, string>;
+}
+
+/** Who listens to a build. */
+export interface BuildListener {
+  lines(lines: readonly string[]): void;
+  progress(progress: Readonly<BuildProgress>): void;
+}
+
+/**
+ * Builds an image. Aborting `signal` ends the step that runs. Throws a
+ * `PreviewError`: the commit's fault (`build-failed`, `dockerfile-invalid`, `base-image`), the
+ * time limit's (`build-timeout`) or the engine's.
+ */
+export async function buildImage(
+  engine: Engine,
+  request: BuildRequest,
+  listener: BuildListener,
+  limitMs: number,
+  signal: AbortSignal,
+): Promise<Image> {
+  const begun = Date.now();
+  const limit = AbortSignal.timeout(limitMs);
+  const trace = engine.buildKit ? new BuildKitTrace() : new ClassicTrace();
+  try {
+    const id = await run(engine, request, trace, listener, AbortSignal.any([signal, limit]));
+    const { steps, cached } = trace.progress;
+    const builder = engine.buildKit ? 'buildkit' : 'classic';
+    return { id, build: { reused: false, builder, ms: Date.now() - begun, steps, cached } };
+  } catch (error) {
+    if (signal.aborted) throw cancelled();
+    if (limit.aborted) throw timedOut(limitMs, trace.progress.step);
+    // A context that could not be read to its end says so through its own error.
+    if (request.context.errored instanceof PreviewError) throw request.context.errored;
+    throw engineError(error, 'building the image');
+  }
+}
+
+async function run(
+  engine: Engine,
+  { context, dockerfile, tag, labels }: BuildRequest,
+  trace: Trace,
+  listener: BuildListener,
+  abortSignal: AbortSignal,
+): Promise<string> {
+  // Pieces of a failed classic build are removed; its finished steps stay in the cache.
+  const options = { dockerfile, t: tag, labels, rm: true, forcerm: true, abortSignal };
+  // As a number the version asks for BuildKit without a session, which only credentials need.
+  const version = engine.buildKit ? { version: 2 as unknown as '2' } : {};
+  const answer = await startBuild(engine, context, { ...options, ...version }, trace);
+  for await (const message of readMessages(answer)) {
+    if (message.error !== undefined) throw explainBuild(message.error, trace.progress.step);
+    const lines = trace.read(message);
+    listener.lines(lines);
+    listener.progress(trace.progress);
+  }
+  if (trace.imageId === undefined) throw new Error('the build ended without an image');
+  return trace.imageId;
+}
+
+/** Hands the context over. The classic builder reports some faults of a Dockerfile as HTTP 400 or 500. */
+async function startBuild(
+  engine: Engine,
+  context: Readable,
+  options: Parameters<Engine['docker']['buildImage']>[1],
+  trace: Trace,
+): Promise<AsyncIterable<Buffer>> {
+  const failed = new Promise<never>((_, reject) => context.once('error', reject));
+  failed.catch(() => {});
+  try {
+    const sent = engine.docker.buildImage(context, options);
+    return (await Promise.race([sent, failed])) as unknown as AsyncIterable<Buffer>;
+  } catch (error) {
+    const { statusCode, message } = error as { statusCode?: number; message: string };
+    if (statusCode === undefined) throw error;
+    throw explainBuild(message.replace(/^\(HTTP code [0-9]+\) [^-]* - /, ''), trace.progress.step);
+  }
+}
+
+function timedOut(limitMs: number, step: string | undefined): PreviewError {
+  const at = step === undefined ? '' : ` The step "${step.slice(0, 200)}" was running.`;
+  return new PreviewError(
+    'build-timeout',
+    `The build took longer than ${Math.round(limitMs / 1000)} s and was stopped.${at}`,
+    'Make it faster, or raise the limit (buildTimeoutMs); then retry. Finished steps are cached.',
+  );
+}

@@ -1,0 +1,106 @@
+import { createRequire } from 'node:module';
+import protobuf from 'protobufjs';
+import { z } from 'zod';
+import { LineSplitter, plainLine } from './plain-text.ts';
+import { type BuildMessage, type BuildProgress, ImageId, type Trace } from './trace.ts';
+
+/** What pool relies on in BuildKit's `StatusResponse`, which the engine hands through in base64. */
+const Status = z.object({
+  vertexes: z
+    .array(
+      z.object({
+        digest: z.string(),
+        name: z.string().default(''),
+        cached: z.boolean().default(false),
+        started: z.unknown().optional(),
+        completed: z.unknown().optional(),
+        error: z.string().default(''),
+      }),
+    )
+    .default([]),
+  logs: z.array(z.object({ vertex: z.string(), msg: z.instanceof(Uint8Array) })).default([]),
+});
+
+/** dockerode ships the definition of the messages; its own decoder leaves log lines in base64. */
+const StatusResponse = protobuf
+  .loadSync(createRequire(import.meta.url).resolve('dockerode/lib/proto/buildkit_status.proto'))
+  .lookupType('moby.buildkit.v1.StatusResponse');
+
+/** `[2/5] RUN make` and `[assets 1/3] COPY . .` are the Dockerfile's; `[internal] …` is not. */
+const STEP = /^\[(?!internal\]|auth\])[^\]]*\] /;
+
+interface Vertex {
+  name: string;
+  counted: boolean;
+  cached: boolean;
+  failed: boolean;
+  output: LineSplitter;
+}
+
+/** Reads BuildKit's trace. Steps run side by side, so output names its step when that changes. */
+export class BuildKitTrace implements Trace {
+  readonly progress: BuildProgress = { step: undefined, steps: 0, cached: 0 };
+  imageId: string | undefined;
+  readonly #vertexes = new Map<string, Vertex>();
+  #speaking: Vertex | undefined;
+
+  read(message: BuildMessage): string[] {
+    if (message.id === 'moby.image.id') this.imageId = ImageId.parse(message.aux).ID;
+    if (message.id !== 'moby.buildkit.trace' || typeof message.aux !== 'string') return [];
+    const decoded = StatusResponse.decode(Buffer.from(message.aux, 'base64'));
+    const status = Status.parse(StatusResponse.toObject(decoded));
+    return [
+      ...status.vertexes.flatMap((vertex) => this.#vertex(vertex)),
+      ...status.logs.flatMap((log) => this.#output(log.vertex, log.msg)),
+    ];
+  }
+
+  #vertex(told: z.infer<typeof Status>['vertexes'][number]): string[] {
+    const vertex = this.#known(told.digest, told.name);
+    const lines: string[] = [];
+    if (told.started !== undefined && !vertex.counted && STEP.test(vertex.name)) {
+      vertex.counted = true;
+      this.progress.steps += 1;
+      this.progress.step = vertex.name.replace(STEP, '');
+      lines.push(...this.#speak(vertex));
+    }
+    if (told.cached && vertex.counted && !vertex.cached) {
+      vertex.cached = true;
+      this.progress.cached += 1;
+      lines.push(...this.#speak(vertex), '  (cached)');
+    }
+    if (told.completed !== undefined) {
+      const rest = vertex.output.flush().map((line) => `  ${line}`);
+      if (rest.length > 0) lines.push(...this.#speak(vertex), ...rest);
+    }
+    if (told.error !== '' && !vertex.failed) {
+      vertex.failed = true;
+      lines.push(...this.#speak(vertex), `  ${plainLine(told.error)}`);
+    }
+    return lines;
+  }
+
+  #output(digest: string, bytes: Uint8Array): string[] {
+    const vertex = this.#known(digest, '');
+    const lines = vertex.output.push(Buffer.from(bytes).toString('utf8'));
+    if (lines.length === 0) return [];
+    return [...this.#speak(vertex), ...lines.map((line) => `  ${line}`)];
+  }
+
+  /** The step's name, where another one spoke last. */
+  #speak(vertex: Vertex): string[] {
+    if (this.#speaking === vertex) return [];
+    this.#speaking = vertex;
+    return [plainLine(vertex.name)];
+  }
+
+  #known(digest: string, name: string): Vertex {
+    let vertex = this.#vertexes.get(digest);
+    if (vertex === undefined) {
+      const output = new LineSplitter();
+      vertex = { name, counted: false, cached: false, failed: false, output };
+      this.#vertexes.set(digest, vertex);
+    }
+    return vertex;
+  }
+}

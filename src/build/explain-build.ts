@@ -1,0 +1,79 @@
+import { diskFull } from '../engine/engine-error.ts';
+import { PreviewError } from '../errors.ts';
+import { plainLine } from './plain-text.ts';
+
+/** How builders say that a Dockerfile is not one. */
+const UNPARSED =
+  /parse error|unknown instruction|syntax error|file with no instructions|no build stage|Dockerfile.* cannot be empty|unknown flag|requires (exactly|at least)/i;
+
+/** How engines say that an image is not there, or that its registry cannot be reached. */
+const BASE_IMAGE =
+  /pull access denied|manifest (for|unknown)|failed to resolve|failed to do request|repository does not exist|dial tcp|no such host|i\/o timeout|TLS handshake|toomanyrequests|unauthorized/i;
+
+/**
+ * Turns the sentence with which a builder ended into one for people. Messages differ between the
+ * classic builder and BuildKit, and between engines; what matches nothing is passed on as it is.
+ * `step` is the step that ran last.
+ */
+export function explainBuild(message: string, step: string | undefined): PreviewError {
+  const said = plainLine(message.trim().split('\n').at(-1) ?? '') || 'no reason was given';
+  const cause = new Error(said);
+  if (/no space left on device/i.test(message)) return diskFull('building', cause);
+
+  const exit = /(?:exit code: |returned a non-zero code: )([0-9]+)/.exec(message);
+  if (exit !== null) {
+    const killed = exit[1] === '137' ? ' (killed, most likely for want of memory)' : '';
+    const at = step === undefined ? 'A step' : `The step "${shorten(step)}"`;
+    return new PreviewError(
+      'build-failed',
+      `${at} ended with exit code ${exit[1]}${killed}.`,
+      'Read the end of the log, mend it in a new commit, and visit that one.',
+      { cause },
+    );
+  }
+  if (UNPARSED.test(message)) {
+    return new PreviewError(
+      'dockerfile-invalid',
+      `The Dockerfile does not parse: ${shorten(stripPrefix(said))}.`,
+      'Mend that line in a new commit, and visit that one.',
+      { cause },
+    );
+  }
+  if (/^(COPY|ADD) failed|failed to compute cache key/.test(said)) {
+    return new PreviewError(
+      'build-failed',
+      `A file that the Dockerfile copies is not in the context: ${shorten(stripPrefix(said))}.`,
+      'Look whether the commit has it and .dockerignore lets it in.',
+      { cause },
+    );
+  }
+  if (BASE_IMAGE.test(message)) {
+    return new PreviewError(
+      'base-image',
+      `A base image cannot be had: ${shorten(stripPrefix(said))}.`,
+      'Check its name, and that the engine reaches its registry ("docker pull" on this machine); then retry.',
+      { cause },
+    );
+  }
+  return new PreviewError(
+    'build-failed',
+    `The build failed: ${shorten(stripPrefix(said))}.`,
+    'Read the end of the log, mend it in a new commit, and visit that one.',
+    { cause },
+  );
+}
+
+/** Prefixes that say which part of the builder speaks, not what is wrong. */
+function stripPrefix(said: string): string {
+  return said
+    .replace(/^(error: )?failed to (solve|build)( with frontend dockerfile\.v0)?: /i, '')
+    .replace(
+      /^(rpc error: code = \w+ desc = |failed to create LLB definition: |failed to solve: |failed to load cache key: |failed to compute cache key: )+/i,
+      '',
+    )
+    .replace(/\.$/, '');
+}
+
+function shorten(text: string): string {
+  return text.length > 200 ? `${text.slice(0, 199)}…` : text;
+}

@@ -1,0 +1,74 @@
+import { PreviewError } from '../errors.ts';
+
+/** Codes of Node's sockets that mean: nobody is there. */
+const UNREACHABLE = new Set([
+  'ECONNREFUSED',
+  'ENOENT',
+  'EACCES',
+  'EPERM',
+  'ENOTFOUND',
+  'ETIMEDOUT',
+]);
+/** Codes and words that mean: somebody was there and went away. */
+const LOST = /ECONNRESET|EPIPE|socket hang up|aborted|premature close|unexpected EOF/i;
+
+/**
+ * Translates what dockerode throws where a call leaves the process. `doing` ends the sentence
+ * "The engine … while": "creating the container". An abort and a `PreviewError` pass unchanged.
+ */
+export function engineError(error: unknown, doing: string, signal?: AbortSignal): Error {
+  if (error instanceof PreviewError) return error;
+  if (signal?.aborted) return signal.reason instanceof Error ? signal.reason : cancelled();
+  const { code = '', statusCode, message } = toParts(error);
+  const options = { cause: error };
+  if (UNREACHABLE.has(code)) {
+    const next = 'Start it ("docker/engine.sh up", or your own), then reload this page.';
+    const why = code === 'EACCES' || code === 'EPERM' ? ' (permission denied)' : '';
+    const text = `The Docker engine does not answer${why}; that was while ${doing}.`;
+    return new PreviewError('engine-unreachable', text, next, options);
+  }
+  if (statusCode === undefined && (LOST.test(code) || LOST.test(message))) {
+    const next = 'Reload this page once the engine is back; pool starts over by itself.';
+    const text = `The Docker engine went away while ${doing}.`;
+    return new PreviewError('engine-lost', text, next, options);
+  }
+  if (/no space left on device/i.test(message)) return diskFull(doing, error);
+  const text = `The Docker engine refused while ${doing}: ${message}`;
+  const next = 'Read the message; "docker info" and the log of the engine tell more.';
+  return new PreviewError('engine-refused', text, next, options);
+}
+
+/** The one failure that no retry mends and that hits all commits alike. */
+export function diskFull(doing: string, cause: unknown): PreviewError {
+  return new PreviewError(
+    'disk-full',
+    `The engine's disk is full; that was while ${doing}.`,
+    'Free some room ("docker system df" shows what takes it), then reload this page.',
+    { cause },
+  );
+}
+
+/** Why work ended that nobody wants any more. */
+export function cancelled(): PreviewError {
+  return new PreviewError(
+    'cancelled',
+    'Pool stopped this work before it was done.',
+    'Reload this page to start it again.',
+  );
+}
+
+/** True where the engine says that an object does not exist. */
+export function isMissing(error: unknown): boolean {
+  return toParts(error).statusCode === 404;
+}
+
+function toParts(error: unknown): { code?: string; statusCode?: number; message: string } {
+  const { code, statusCode, json, reason, message } = error as Record<string, unknown>;
+  const told = (json as { message?: unknown } | null | undefined)?.message;
+  const text = [told, message, reason].find((part) => typeof part === 'string');
+  return {
+    ...(typeof code === 'string' ? { code } : {}),
+    ...(typeof statusCode === 'number' ? { statusCode } : {}),
+    message: text ?? String(error),
+  };
+}
