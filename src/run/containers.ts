@@ -1,0 +1,342 @@
+import type Docker from 'dockerode';
+import { z } from 'zod';
+import { toPort } from '../address/label.ts';
+import { BuildSummary, type Image } from '../build/image.ts';
+import { plainText } from '../build/plain-text.ts';
+import type { Engine } from '../engine/connect.ts';
+import { engineError, isMissing } from '../engine/engine-error.ts';
+import { LABEL, labelFilter } from '../engine/labels.ts';
+import { PreviewError } from '../errors.ts';
+import type { Endpoint } from './endpoint.ts';
+import type { HostPorts } from './host-ports.ts';
+import { ensureNetwork } from './network.ts';
+import { choosePorts, type PortChoice } from './ports.ts';
+
+/** What one preview's container may take: room for a web application, not for a whole machine. */
+const MEMORY_BYTES = 1024 ** 3;
+const PROCESS_LIMIT = 512;
+const LOG_FILE = { 'max-size': '5m', 'max-file': '2' };
+
+/** What web servers need to bind low ports and to become their own users, and no more. */
+const CAPABILITIES = [
+  'CHOWN',
+  'DAC_OVERRIDE',
+  'FOWNER',
+  'FSETID',
+  'KILL',
+  'NET_BIND_SERVICE',
+  'SETGID',
+  'SETUID',
+];
+
+/** Other programs take ports as well: so many fresh ones are tried before giving up. */
+const PORT_ATTEMPTS = 5;
+
+const LAST_LINES = 40;
+
+/** What a container is started for. */
+export interface StartRequest {
+  image: Image;
+  /** The container's name, unique in the engine. */
+  name: string;
+  repository: string;
+  commit: string;
+  /** `POOL_…` of the design, without `PORT`. */
+  environment: Readonly<Record<string, string>>;
+}
+
+/** A container of ours that the engine knows, as its labels tell it. */
+export interface FoundContainer {
+  id: string;
+  repository: string;
+  commit: string;
+  running: boolean;
+  endpoint: Endpoint;
+  build: BuildSummary;
+}
+
+/** A container that goes away with the scope that holds it, unless it was kept. */
+export interface StartedContainer extends AsyncDisposable {
+  endpoint: Endpoint;
+  keep(): Endpoint;
+}
+
+/** How a container is at one moment. */
+export interface Vitals {
+  running: boolean;
+  exitCode: number;
+  outOfMemory: boolean;
+}
+
+const Inspected = z.object({
+  Id: z.string(),
+  State: z.object({ Running: z.boolean(), ExitCode: z.number(), OOMKilled: z.boolean() }),
+  Config: z.object({ Labels: z.record(z.string(), z.string()) }),
+  HostConfig: z.object({
+    PortBindings: z.record(z.string(), z.array(z.object({ HostPort: z.string() }))).nullable(),
+  }),
+});
+
+/** The containers of one pool in one engine. */
+export class Containers {
+  readonly #engine: Engine;
+  readonly #instance: string;
+  readonly #hostPorts: HostPorts;
+
+  constructor(engine: Engine, instance: string, hostPorts: HostPorts) {
+    this.#engine = engine;
+    this.#instance = instance;
+    this.#hostPorts = hostPorts;
+  }
+
+  /**
+   * Makes and starts a container of an image; its ports are published on loopback, on host ports
+   * of ours. Returns before the application answers. Leaves nothing behind where it throws, nor
+   * where what it returns is disposed of before it is kept.
+   */
+  async start(request: StartRequest, signal: AbortSignal): Promise<StartedContainer> {
+    try {
+      const network = await ensureNetwork(this.#engine, this.#instance);
+      const image = await this.#engine.docker.getImage(request.image.id).inspect();
+      const { ExposedPorts, Env } = image.Config;
+      const ports = choosePorts(Object.keys(ExposedPorts ?? {}), Env ?? []);
+      for (let attempt = 1; ; attempt++) {
+        signal.throwIfAborted();
+        const endpoint = await this.#tryToStart(request, ports, network, attempt);
+        if (endpoint !== undefined) return this.#started(endpoint);
+      }
+    } catch (error) {
+      throw asStartError(engineError(error, 'starting the container', signal));
+    }
+  }
+
+  #started(endpoint: Endpoint): StartedContainer {
+    let kept = false;
+    return {
+      endpoint,
+      keep: () => {
+        kept = true;
+        return endpoint;
+      },
+      [Symbol.asyncDispose]: async () => {
+        if (!kept) await this.remove(endpoint);
+      },
+    };
+  }
+
+  /** `undefined` where a host port turned out to be somebody else's: try others. */
+  async #tryToStart(
+    request: StartRequest,
+    choice: PortChoice,
+    network: string,
+    attempt: number,
+  ): Promise<Endpoint | undefined> {
+    const { docker } = this.#engine;
+    const hostPorts = this.#hostPorts.take(choice.published.length, Date.now());
+    const published = Object.fromEntries(
+      choice.published.map((port, index) => [port, hostPorts[index] ?? 0]),
+    );
+    await this.#removeByName(request.name);
+    const container = await docker
+      .createContainer(this.#options(request, choice, published, network))
+      .catch((error: unknown) => {
+        this.#hostPorts.release(hostPorts, Date.now());
+        throw error;
+      });
+    try {
+      await container.start();
+    } catch (error) {
+      await this.remove({ containerId: container.id, published });
+      if (isPortTaken(error) && attempt < PORT_ATTEMPTS) return undefined;
+      throw error;
+    }
+    return {
+      host: '127.0.0.1',
+      protocol: 'http',
+      port: choice.port,
+      published,
+      containerId: container.id,
+      portRule: choice.rule,
+    };
+  }
+
+  #options(
+    request: StartRequest,
+    choice: PortChoice,
+    published: Record<string, number>,
+    network: string,
+  ): Docker.ContainerCreateOptions {
+    const bindings = Object.entries(published).map(([port, hostPort]) => [
+      `${port}/tcp`,
+      [{ HostIp: '127.0.0.1', HostPort: String(hostPort) }],
+    ]);
+    const environment = { ...request.environment, PORT: String(choice.environment) };
+    return {
+      name: request.name,
+      Image: request.image.id,
+      Env: Object.entries(environment).map(([name, value]) => `${name}=${value}`),
+      ExposedPorts: Object.fromEntries(Object.keys(published).map((port) => [`${port}/tcp`, {}])),
+      Labels: {
+        [LABEL.instance]: this.#instance,
+        [LABEL.repository]: request.repository,
+        [LABEL.commit]: request.commit,
+        [LABEL.port]: String(choice.port),
+        [LABEL.portRule]: choice.rule,
+        [LABEL.build]: JSON.stringify(request.image.build),
+      },
+      HostConfig: {
+        PortBindings: Object.fromEntries(bindings) as Docker.PortMap,
+        NetworkMode: network,
+        Memory: MEMORY_BYTES,
+        PidsLimit: PROCESS_LIMIT,
+        CapDrop: ['ALL'],
+        CapAdd: CAPABILITIES,
+        SecurityOpt: ['no-new-privileges'],
+        LogConfig: { Type: 'json-file', Config: LOG_FILE },
+        RestartPolicy: { Name: 'no' },
+      },
+    };
+  }
+
+  /** What the container is doing; `undefined` where it is gone. */
+  async vitals(id: string): Promise<Vitals | undefined> {
+    try {
+      const { State } = Inspected.parse(await this.#engine.docker.getContainer(id).inspect());
+      return { running: State.Running, exitCode: State.ExitCode, outOfMemory: State.OOMKilled };
+    } catch (error) {
+      if (isMissing(error)) return undefined;
+      throw engineError(error, 'asking for the container');
+    }
+  }
+
+  /** The last lines that a container wrote, made plain; empty where they cannot be read. */
+  async lastLines(id: string): Promise<string[]> {
+    const options = { stdout: true, stderr: true, tail: LAST_LINES, follow: false as const };
+    const output = await this.#engine.docker
+      .getContainer(id)
+      .logs(options)
+      .catch(() => undefined);
+    if (output === undefined) return [];
+    return plainText(demultiplex(output)).trimEnd().split('\n').slice(-LAST_LINES);
+  }
+
+  /** Removes a container of ours, running or not, and gives its ports back. */
+  async remove(endpoint: Pick<Endpoint, 'containerId' | 'published'>): Promise<void> {
+    try {
+      await this.#engine.docker.getContainer(endpoint.containerId).remove({ force: true, v: true });
+    } catch (error) {
+      if (!isMissing(error)) throw engineError(error, 'removing the container');
+    } finally {
+      this.#hostPorts.release(Object.values(endpoint.published), Date.now());
+    }
+  }
+
+  /** Every container of this pool, found by its labels alone. */
+  async list(): Promise<FoundContainer[]> {
+    try {
+      const filters = labelFilter({ [LABEL.instance]: this.#instance });
+      const found = await this.#engine.docker.listContainers({ all: true, filters });
+      const all = await Promise.all(found.map(async ({ Id }) => await this.#read(Id)));
+      const containers = all.filter((container) => container !== undefined);
+      for (const { endpoint } of containers) {
+        this.#hostPorts.claim(Object.values(endpoint.published));
+      }
+      return containers;
+    } catch (error) {
+      throw engineError(error, 'asking for the containers');
+    }
+  }
+
+  async #read(id: string): Promise<FoundContainer | undefined> {
+    const answer: unknown = await this.#engine.docker
+      .getContainer(id)
+      .inspect()
+      .catch((error: unknown) => {
+        if (!isMissing(error)) throw error;
+      });
+    if (answer === undefined) return undefined;
+    const { Id, State, Config, HostConfig } = Inspected.parse(answer);
+    const labels = Config.Labels;
+    const port = toPort(labels[LABEL.port] ?? '');
+    const build = BuildSummary.safeParse(parseJson(labels[LABEL.build] ?? ''));
+    if (port === undefined || !build.success) return undefined;
+    return {
+      id: Id,
+      repository: labels[LABEL.repository] ?? '',
+      commit: labels[LABEL.commit] ?? '',
+      running: State.Running,
+      build: build.data,
+      endpoint: {
+        host: '127.0.0.1',
+        protocol: 'http',
+        port,
+        published: publishedBy(HostConfig),
+        containerId: Id,
+        portRule: labels[LABEL.portRule] ?? '',
+      },
+    };
+  }
+
+  /** What an earlier attempt, killed in the middle, left under this name. */
+  async #removeByName(name: string): Promise<void> {
+    const left = this.#engine.docker.getContainer(name);
+    const answer: unknown = await left.inspect().catch((error: unknown) => {
+      if (!isMissing(error)) throw error;
+    });
+    if (answer === undefined) return;
+    const { Id, Config, HostConfig } = Inspected.parse(answer);
+    if (Config.Labels[LABEL.instance] !== this.#instance) {
+      throw new Error(`a container named ${name} exists that is not pool's`);
+    }
+    await this.remove({ containerId: Id, published: publishedBy(HostConfig) });
+  }
+}
+
+/** Container port to host port, of what the engine was asked to publish. */
+function publishedBy({
+  PortBindings,
+}: z.infer<typeof Inspected>['HostConfig']): Record<number, number> {
+  const bindings = Object.entries(PortBindings ?? {});
+  return Object.fromEntries(
+    bindings.map(([name, [to]]) => [Number.parseInt(name, 10), Number(to?.HostPort)]),
+  );
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function isPortTaken(error: unknown): boolean {
+  return /port is already allocated|address already in use/i.test(String(error));
+}
+
+/** An image whose command cannot even be started is the commit's fault, not the engine's. */
+function asStartError(error: Error): Error {
+  const match = /(?:OCI runtime create failed|exec:|no command specified)(.*)/is.exec(
+    error.message,
+  );
+  if (match === null) return error;
+  const reason = /exec: [^\n]*|no command specified/i.exec(error.message)?.[0] ?? error.message;
+  return new PreviewError(
+    'exited',
+    `The image's command cannot be started: ${reason.slice(0, 200).replace(/: unknown\s*$/, '')}.`,
+    'Mend CMD or ENTRYPOINT of the Dockerfile in a new commit, and visit that one.',
+    { cause: error },
+  );
+}
+
+/** Takes the engine's framing of stdout and stderr away; a terminal's output has none. */
+function demultiplex(output: Buffer): string {
+  const parts: Buffer[] = [];
+  let at = 0;
+  while (at + 8 <= output.length && output.readUInt8(at) <= 2) {
+    const size = output.readUInt32BE(at + 4);
+    parts.push(output.subarray(at + 8, at + 8 + size));
+    at += 8 + size;
+  }
+  return (at === 0 ? output : Buffer.concat(parts)).toString('utf8');
+}

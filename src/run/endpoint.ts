@@ -1,0 +1,14 @@
+import type { Port } from '../address/label.ts';
+
+/** Where a preview answers. */
+export interface Endpoint {
+  host: '127.0.0.1';
+  protocol: 'http';
+  /** The container's port that answers where an address names none. */
+  port: Port;
+  /** Every published port of the container, with the host's port that leads to it. */
+  published: Readonly<Record<number, number>>;
+  containerId: string;
+  /** The rule that chose `port`, in words. */
+  portRule: string;
+}

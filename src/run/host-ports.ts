@@ -1,0 +1,63 @@
+import { PreviewError } from '../errors.ts';
+
+/** The host's ports that pool may publish on, both ends included. */
+export interface PortRange {
+  first: number;
+  last: number;
+}
+
+/** A port rests so long before another container may get it: no client still dials the old one. */
+const REST_MS = 60_000;
+
+/**
+ * Hands out the host's ports, each to one container. The engine would choose others at every
+ * start; ports chosen here survive it, and are not handed on within a minute.
+ */
+export class HostPorts {
+  readonly #range: PortRange;
+  readonly #taken = new Set<number>();
+  readonly #restingUntil = new Map<number, number>();
+  #next: number;
+
+  /** `start` is where in the range to begin; a random one keeps two pools apart. */
+  constructor(range: PortRange, start = Math.random()) {
+    this.#range = range;
+    this.#next = range.first + Math.floor(start * (range.last - range.first + 1));
+  }
+
+  /** Notes ports that a container found again already has. */
+  claim(ports: Iterable<number>): void {
+    for (const port of ports) this.#taken.add(port);
+  }
+
+  /** Takes `count` free ports; throws `no-free-port` where the range has no more. */
+  take(count: number, now: number): number[] {
+    const ports: number[] = [];
+    const size = this.#range.last - this.#range.first + 1;
+    for (let tried = 0; ports.length < count && tried < size; tried++) {
+      const port = this.#next;
+      this.#next = port === this.#range.last ? this.#range.first : port + 1;
+      if (this.#taken.has(port) || (this.#restingUntil.get(port) ?? 0) > now) continue;
+      ports.push(port);
+    }
+    if (ports.length < count) throw noFreePort(this.#range);
+    this.claim(ports);
+    return ports;
+  }
+
+  /** Gives ports back; they rest first. */
+  release(ports: Iterable<number>, now: number): void {
+    for (const port of ports) {
+      this.#taken.delete(port);
+      this.#restingUntil.set(port, now + REST_MS);
+    }
+  }
+}
+
+function noFreePort({ first, last }: PortRange): PreviewError {
+  return new PreviewError(
+    'no-free-port',
+    `All host ports from ${first} to ${last} are taken.`,
+    'Widen portRange, or end previews that nobody needs; then reload this page.',
+  );
+}
