@@ -1,0 +1,180 @@
+import type { Address } from '../address/host.ts';
+import { commitLabel, formatLabel, type RepositoryName } from '../address/label.ts';
+import { toFailure } from '../errors.ts';
+import { history } from '../source/history.ts';
+import type { CommitId } from '../source/commit-id.ts';
+import { type Freshness, lookUp } from '../source/look-up.ts';
+import type { Mirror } from '../source/mirror.ts';
+import type { Found, Ref } from '../source/ref-table.ts';
+import { merge } from './merge.ts';
+import type { Choice, Control, PreviewView, Visit } from './control.ts';
+import type { Preview, PreviewId } from './preview.ts';
+import type { Previews } from './previews.ts';
+
+/** An engine that does not say within this whether it has an image is busy: show the page. */
+const LOOK_LIMIT_MS = 400;
+
+type Mirrors = ReadonlyMap<RepositoryName, Mirror>;
+
+/** Answers the front's questions out of the mirrors and the previews. */
+export function controlPlane(
+  mirrors: Mirrors,
+  previews: Previews,
+  freshness: Freshness,
+  closing: AbortSignal,
+): Control {
+  const label = labeller(mirrors);
+  return {
+    async visit(address, start) {
+      const candidates = candidatesFor(address, mirrors);
+      if (candidates.length === 0) return unknownRepository(address, mirrors);
+      const found = await Promise.all(
+        candidates.map(async (mirror) => {
+          // Those who only look, crawlers among them, make pool fetch nothing.
+          const ref = start
+            ? await lookUp(mirror, address.ref, freshness, closing)
+            : mirror.table.find(address.ref);
+          return { mirror, found: ref };
+        }),
+      );
+      return await toVisit(found, address, start);
+    },
+
+    async settled(id, signal) {
+      return await required(previews, id).settled(signal);
+    },
+
+    async *follow(id, from, signal) {
+      const preview = required(previews, id);
+      const states = preview.states(signal);
+      const pieces = preview.log.follow(from, signal);
+      for await (const next of merge(states, pieces)) {
+        yield 'phase' in next ? { kind: 'state', state: next } : { kind: 'log', ...next };
+      }
+    },
+
+    async log(id) {
+      return await required(previews, id).log.read();
+    },
+
+    retry(id) {
+      required(previews, id).retry();
+    },
+  };
+
+  async function toVisit(
+    all: readonly { mirror: Mirror; found: Found }[],
+    address: Address,
+    start: boolean,
+  ): Promise<Visit> {
+    const hits = all.filter(({ found }) => found.kind !== 'unknown');
+    const [hit, ...others] = hits;
+    if (hit === undefined) return unknownRef(all, freshness);
+    if (others.length > 0) return { kind: 'ambiguous', choices: hits.flatMap(choicesOf) };
+    if (hit.found.kind !== 'commit') return { kind: 'ambiguous', choices: choicesOf(hit) };
+
+    const { mirror, found } = hit;
+    const preview = previews.of({ repository: mirror.repository.name, commit: found.commit });
+    try {
+      const view = await describe(mirror, preview);
+      if (start) preview.visit();
+      // A moment decides whether there is an image: then the visitor may wait for the application.
+      await preview.begun(AbortSignal.timeout(LOOK_LIMIT_MS));
+      return {
+        kind: 'preview',
+        view: { ...view, state: preview.state },
+        rule: found.rule,
+        until: found.fixed ? Infinity : mirror.triedAt + freshness.refreshMs,
+        mirroredAt: mirror.fetchedAt,
+      };
+    } catch (error) {
+      return { kind: 'refused', failure: toFailure(error) };
+    }
+  }
+
+  async function describe(mirror: Mirror, preview: Preview): Promise<PreviewView> {
+    const { repository, commit } = preview.wanted;
+    const [summary] = await history(mirror, commit, 1, closing);
+    return {
+      id: preview.id,
+      repository,
+      commit,
+      author: summary?.author ?? '',
+      date: summary?.date ?? 0,
+      subject: summary?.subject ?? '',
+      parents: (summary?.parents ?? []).map((parent) => label(repository, parent)),
+      refs: mirror.table.at(commit).map(({ kind, name }) => `${kind} ${name}`),
+      label: label(repository, commit),
+      state: preview.state,
+    };
+  }
+
+  function choicesOf({ mirror, found }: { mirror: Mirror; found: Found }): Choice[] {
+    const { name } = mirror.repository;
+    const of = mirrors.size > 1 ? ` of ${name}` : '';
+    if (found.kind === 'commit')
+      return [{ name: `${found.rule}${of}`, label: label(name, found.commit) }];
+    if (found.kind === 'unknown') return [];
+    return found.choices.map((choice) => ({
+      name: `${choice.name}${of}`,
+      label: label(name, choice.commit),
+    }));
+  }
+
+  function unknownRef(
+    all: readonly { mirror: Mirror; found: Found }[],
+    { refreshMs }: Freshness,
+  ): Visit {
+    const near = all.flatMap(({ mirror, found }) => {
+      const refs: Ref[] = found.kind === 'unknown' ? found.near : [];
+      return refs.map((ref) => ({
+        name: `${ref.kind} ${ref.name}`,
+        label: refLabel(mirror, ref),
+      }));
+    });
+    const nextFetch = Math.min(...all.map(({ mirror }) => mirror.triedAt)) + refreshMs - Date.now();
+    const empty = all.every(({ mirror }) => mirror.table.commits.size === 0);
+    const problem = all.find(({ mirror }) => mirror.problem !== undefined)?.mirror.problem;
+    const reason = empty
+      ? 'The repository has no commit yet.'
+      : 'No branch, tag or commit of that name is known.';
+    return {
+      kind: 'unknown',
+      near,
+      reason: problem === undefined ? reason : `${reason} The last fetch failed: ${problem}.`,
+      retryAfterMs: Math.max(1000, nextFetch),
+    };
+  }
+
+  function refLabel(mirror: Mirror, ref: Ref): string {
+    const repository = mirrors.size > 1 ? mirror.repository.name : undefined;
+    return formatLabel(ref.slug, repository) ?? label(mirror.repository.name, ref.commit);
+  }
+}
+
+/** Labels of pool's own links: the repository is named where there are several. */
+export function labeller(mirrors: Mirrors): (repository: string, commit: CommitId) => string {
+  return (repository, commit) => commitLabel(commit, mirrors.size > 1 ? repository : undefined);
+}
+
+function candidatesFor({ repository }: Address, mirrors: Mirrors): Mirror[] {
+  if (repository === undefined) return [...mirrors.values()];
+  const named = mirrors.get(repository);
+  return named === undefined ? [] : [named];
+}
+
+function unknownRepository({ repository, ref }: Address, mirrors: Mirrors): Visit {
+  const names = [...mirrors.keys()];
+  return {
+    kind: 'unknown',
+    near: names.map((name) => ({ name: `repository ${name}`, label: `${ref}---${name}` })),
+    reason: `No repository named ${repository} is served here.`,
+    retryAfterMs: undefined,
+  };
+}
+
+function required(previews: Previews, id: PreviewId): Preview {
+  const preview = previews.get(id);
+  if (preview === undefined) throw new Error(`there is no preview ${id}`);
+  return preview;
+}

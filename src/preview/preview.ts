@@ -1,0 +1,179 @@
+import type { Brand } from '../brand.ts';
+import type { BuildLog } from '../build/build-log.ts';
+import type { BuildProgress } from '../build/trace.ts';
+import { toFailure } from '../errors.ts';
+import type { Endpoint } from '../run/endpoint.ts';
+import type { BuildSummary } from '../build/image.ts';
+import type { Logger } from '../logger.ts';
+import { makePreview, type Stages, type Wanted, type Witness } from './make-preview.ts';
+import { advance, type PreviewEvent, type PreviewState } from './state.ts';
+
+/** Names a preview in routes, URLs of the API and events: repository and full id. */
+export type PreviewId = Brand<string, 'PreviewId'>;
+
+/** The id of a repository's commit. */
+export function previewId({ repository, commit }: Wanted): PreviewId {
+  return `${repository}/${commit}` as PreviewId;
+}
+
+/**
+ * One commit made visitable: its state, its log, and the one job that works on it. Whoever visits
+ * meanwhile shares that job, and ends nothing by leaving.
+ */
+export class Preview implements Witness {
+  readonly id: PreviewId;
+  readonly wanted: Wanted;
+  readonly log: BuildLog;
+  readonly #stages: Stages;
+  readonly #onState: (preview: Preview) => void;
+  readonly #logger: Logger;
+  #state: PreviewState = { phase: 'cold', since: Date.now() };
+  #changed = Promise.withResolvers<void>();
+  #job: { done: Promise<void>; controller: AbortController } | undefined;
+
+  constructor(
+    wanted: Wanted,
+    stages: Stages,
+    log: BuildLog,
+    onState: (preview: Preview) => void,
+    logger: Logger,
+  ) {
+    this.id = previewId(wanted);
+    this.wanted = wanted;
+    this.log = log;
+    this.#stages = stages;
+    this.#onState = onState;
+    this.#logger = logger;
+  }
+
+  get state(): PreviewState {
+    return this.#state;
+  }
+
+  /** True while a job is under way. */
+  get busy(): boolean {
+    return this.#job !== undefined;
+  }
+
+  /** Starts the way to the endpoint, unless it is under way, over, or failed by the commit's own fault. */
+  visit(): void {
+    const { phase } = this.#state;
+    const again = phase === 'failed' && this.#state.failure.ours;
+    if (phase !== 'cold' && !again) return;
+    void this.#begin((signal) => makePreview(this.wanted, this.#stages, this, signal));
+  }
+
+  /** Starts once more after a failure. */
+  retry(): void {
+    if (this.#state.phase !== 'failed') return;
+    this.tell({ type: 'cooled' });
+    this.visit();
+  }
+
+  /** Goes on with a container that an earlier process started. */
+  adopt(endpoint: Endpoint, build: BuildSummary): Promise<void> {
+    return this.#begin(async (signal) => {
+      this.tell({ type: 'starting', build });
+      await this.#stages.awaitReady(this.wanted, endpoint, this, signal);
+      this.tell({ type: 'ready', endpoint });
+    });
+  }
+
+  /** Ends the job that runs, and waits for its end. */
+  async cancel(): Promise<void> {
+    this.#job?.controller.abort();
+    await this.#job?.done;
+  }
+
+  tell(event: PreviewEvent): void {
+    const before = this.#state.phase;
+    this.#state = advance(this.#state, event, Date.now());
+    if (event.type === 'building') this.log.clear();
+    if (this.#state.phase !== before) this.#logger('preview', this.wanted, describe(this.#state));
+    this.#onState(this);
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers();
+  }
+
+  lines(lines: readonly string[]): void {
+    this.log.write(lines);
+  }
+
+  progress({ step, steps, cached }: Readonly<BuildProgress>): void {
+    const now = this.#state;
+    if (now.phase !== 'building') return;
+    if (now.step === step && now.steps === steps && now.cached === cached) return;
+    this.tell({ type: 'step', step, steps, cached });
+  }
+
+  /** Resolves once the preview is ready, has failed, or is cold with nobody at work on it. */
+  async settled(signal: AbortSignal): Promise<PreviewState> {
+    for await (const { phase } of this.states(signal)) {
+      if (phase === 'ready' || phase === 'failed' || (phase === 'cold' && !this.busy)) break;
+    }
+    return this.#state;
+  }
+
+  /** Resolves once it is known whether there is something to build. */
+  async begun(signal: AbortSignal): Promise<void> {
+    for await (const { phase } of this.states(signal)) {
+      if (phase !== 'cold' || !this.busy) break;
+    }
+  }
+
+  /** Every state from now on, the present one first; ends when `signal` aborts. */
+  async *states(signal: AbortSignal): AsyncGenerator<PreviewState> {
+    const left = Promise.withResolvers<void>();
+    signal.addEventListener('abort', () => left.resolve(), { once: true });
+    while (!signal.aborted) {
+      const changed = this.#changed.promise;
+      yield this.#state;
+      await Promise.race([changed, left.promise]);
+    }
+  }
+
+  #begin(job: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    if (this.#job !== undefined) return this.#job.done;
+    const controller = new AbortController();
+    const done = this.#run(job, controller.signal).finally(() => {
+      this.#job = undefined;
+    });
+    this.#job = { done, controller };
+    return done;
+  }
+
+  async #run(job: (signal: AbortSignal) => Promise<void>, signal: AbortSignal): Promise<void> {
+    try {
+      await this.log.begin();
+      await job(signal);
+    } catch (error) {
+      const failure = toFailure(error);
+      if (failure.code === 'internal') this.#logger('internal', this.wanted, { error });
+      this.log.write([`pool: ${failure.message}`]);
+      this.tell({ type: 'failed', failure });
+    } finally {
+      this.log.end();
+    }
+  }
+}
+
+/** A state as fields of a log line. */
+function describe(state: PreviewState): Record<string, unknown> {
+  switch (state.phase) {
+    case 'queued':
+      return { phase: state.phase, position: state.position };
+    case 'ready':
+      return {
+        phase: state.phase,
+        endpoint: `${state.endpoint.host}:${state.endpoint.published[state.endpoint.port]}`,
+        startMs: state.startMs,
+      };
+    case 'starting':
+      return { phase: state.phase, ...state.build };
+    case 'failed':
+      return { phase: state.phase, code: state.failure.code, message: state.failure.message };
+    case 'cold':
+    case 'building':
+      return { phase: state.phase };
+  }
+}

@@ -1,0 +1,77 @@
+import type { BuildSummary } from '../build/image.ts';
+import type { Failure } from '../errors.ts';
+import type { Endpoint } from '../run/endpoint.ts';
+
+/**
+ * What a preview is doing. `since` is when that began, in ms of the epoch.
+ *
+ *            visit           its turn            image            an answer
+ *     cold ────────▶ queued ──────────▶ building ────────▶ starting ────────▶ ready
+ *      ▲  └──────────── image is known ──────────────────────▲                  │
+ *      │                  │          │                │                         │
+ *      │                  └──────────┴── a failure ───┴──▶ failed ◀── it exits ─┤
+ *      └───────────────── retry, or the engine restarted ◀────┴─────────────────┘
+ */
+export type PreviewState =
+  | { phase: 'cold'; since: number }
+  | { phase: 'queued'; since: number; position: number }
+  | { phase: 'building'; since: number; step?: string; steps: number; cached: number }
+  | { phase: 'starting'; since: number; build: BuildSummary }
+  | { phase: 'ready'; since: number; build: BuildSummary; endpoint: Endpoint; startMs: number }
+  | { phase: 'failed'; since: number; failure: Failure; build?: BuildSummary };
+
+export type Phase = PreviewState['phase'];
+
+/** What can happen to a preview. */
+export type PreviewEvent =
+  | { type: 'queued'; position: number }
+  | { type: 'building' }
+  | { type: 'step'; step: string | undefined; steps: number; cached: number }
+  | { type: 'starting'; build: BuildSummary }
+  | { type: 'ready'; endpoint: Endpoint }
+  | { type: 'failed'; failure: Failure }
+  | { type: 'cooled' };
+
+/** The only writer of a preview's state. An event that the phase does not know is pool's own fault. */
+export function advance(state: PreviewState, event: PreviewEvent, now: number): PreviewState {
+  switch (event.type) {
+    case 'queued': {
+      const since = state.phase === 'queued' ? state.since : now;
+      only(state, event, 'cold', 'queued', 'failed');
+      return { phase: 'queued', since, position: event.position };
+    }
+    case 'building':
+      only(state, event, 'queued');
+      return { phase: 'building', since: now, steps: 0, cached: 0 };
+    case 'step': {
+      const { since } = only(state, event, 'building');
+      const { step, steps, cached } = event;
+      return { phase: 'building', since, steps, cached, ...(step === undefined ? {} : { step }) };
+    }
+    case 'starting':
+      only(state, event, 'cold', 'queued', 'building', 'failed');
+      return { phase: 'starting', since: now, build: event.build };
+    case 'ready': {
+      const { build, since } = only(state, event, 'starting');
+      return { phase: 'ready', since: now, build, endpoint: event.endpoint, startMs: now - since };
+    }
+    case 'failed': {
+      const build = 'build' in state && state.build !== undefined ? { build: state.build } : {};
+      return { phase: 'failed', since: now, failure: event.failure, ...build };
+    }
+    case 'cooled':
+      return { phase: 'cold', since: now };
+  }
+}
+
+/** The state where its phase is one of `phases`; throws where it is another. */
+function only<P extends Phase>(
+  state: PreviewState,
+  event: PreviewEvent,
+  ...phases: P[]
+): Extract<PreviewState, { phase: P }> {
+  if (!phases.some((phase) => phase === state.phase)) {
+    throw new Error(`a preview that is ${state.phase} cannot become ${event.type}`);
+  }
+  return state as Extract<PreviewState, { phase: P }>;
+}
