@@ -1,0 +1,90 @@
+import { type IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { Readable } from 'node:stream';
+import { forward } from './forward.ts';
+import type { ClientSide } from './headers.ts';
+import type { Tunnel } from './tunnel.ts';
+import type { Upstream } from './upstream.ts';
+
+/** An answer of pool's own. */
+export interface Answer {
+  status: number;
+  headers: Readonly<Record<string, string>>;
+  body: string | AsyncIterable<string>;
+}
+
+/** One request and whatever becomes of it, the same for ordinary requests and for upgrades. */
+export interface Exchange {
+  readonly request: IncomingMessage;
+  /** Aborts when the visitor goes away, or has been answered. */
+  readonly over: AbortSignal;
+  answer(answer: Answer): void;
+  /** Hands the exchange to an upstream; `onFailure` is called where that gives no answer. */
+  forward(upstream: Upstream, own: readonly string[], onFailure: (error: Error) => void): void;
+}
+
+/** An ordinary request. */
+export function httpExchange(request: IncomingMessage, response: ServerResponse): Exchange {
+  const controller = new AbortController();
+  response.once('close', () => controller.abort());
+  return {
+    request,
+    over: controller.signal,
+    answer: (answer) => send(request, response, answer),
+    forward: (upstream, own, onFailure) =>
+      forward(request, response, upstream, { client: clientSide(request), own, onFailure }),
+  };
+}
+
+/** A WebSocket's opening handshake: until the application said 101 it is answered like any request. */
+export function upgradeExchange(
+  request: IncomingMessage,
+  socket: Socket,
+  head: Buffer,
+  tunnel: Tunnel,
+): Exchange {
+  const controller = new AbortController();
+  socket.once('close', () => controller.abort());
+  socket.on('error', () => socket.destroy());
+  return {
+    request,
+    over: controller.signal,
+    answer(answer) {
+      if (socket.destroyed) return;
+      const response = new ServerResponse(request);
+      response.shouldKeepAlive = false;
+      response.assignSocket(socket);
+      response.once('finish', () => socket.end());
+      send(request, response, answer);
+    },
+    forward: (upstream, _own, onFailure) =>
+      tunnel.forward(request, socket, head, upstream, clientSide(request), onFailure),
+  };
+}
+
+function send(request: IncomingMessage, response: ServerResponse, answer: Answer): void {
+  if (response.headersSent || response.destroyed) return;
+  // What was not read of a body is not read for the sake of a refusal either.
+  if (!request.complete) response.shouldKeepAlive = false;
+  const { status, headers, body } = answer;
+  if (typeof body === 'string') {
+    const bytes = Buffer.from(body);
+    response.writeHead(status, { ...headers, 'content-length': bytes.length });
+    response.end(request.method === 'HEAD' ? undefined : bytes);
+    return;
+  }
+  response.writeHead(status, headers);
+  if (request.method === 'HEAD') response.end();
+  else
+    Readable.from(body)
+      .on('error', () => response.destroy())
+      .pipe(response);
+}
+
+function clientSide(request: IncomingMessage): ClientSide {
+  return {
+    address: request.socket.remoteAddress?.replace(/^::ffff:/, '') ?? '',
+    protocol: 'http',
+    host: request.headers.host ?? '',
+  };
+}

@@ -1,0 +1,73 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type ClientSide, requestHeaders, responseHeaders } from './headers.ts';
+import type { Upstream } from './upstream.ts';
+
+/** May be sent twice without harm (RFC 9110, section 9.2.1). */
+const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
+
+/** What a forwarded exchange needs beside its two ends. */
+export interface ForwardOptions {
+  client: ClientSide;
+  /** Headers of pool's own for the answer, name and value in turn. */
+  own: readonly string[];
+  /** Called instead of an answer where the upstream gives none. */
+  onFailure: (error: NodeJS.ErrnoException) => void;
+}
+
+/**
+ * Sends a request on and streams the answer back. A visitor who leaves frees the upstream at once;
+ * an upstream that dies in the middle cuts the answer short, so that nobody takes it for whole.
+ */
+export function forward(
+  request: IncomingMessage,
+  response: ServerResponse,
+  upstream: Upstream,
+  options: ForwardOptions,
+  retried = false,
+): void {
+  const outgoing = upstream.request({
+    method: request.method ?? 'GET',
+    path: originForm(request.url ?? '/'),
+    headers: requestHeaders(request.rawHeaders, options.client),
+  });
+  const leave = () => outgoing.destroy();
+  response.once('close', leave);
+
+  outgoing.once('response', (answer) => {
+    response.sendDate = false;
+    const headers = responseHeaders(answer.rawHeaders, options.own);
+    response.writeHead(answer.statusCode ?? 502, answer.statusMessage, headers);
+    response.flushHeaders();
+    answer.once('aborted', () => response.destroy());
+    answer.once('error', () => response.destroy());
+    answer.pipe(response);
+  });
+  outgoing.once('continue', () => response.writeContinue());
+  outgoing.once('error', (error: NodeJS.ErrnoException) => {
+    response.off('close', leave);
+    if (response.headersSent || response.destroyed) {
+      response.destroy();
+    } else if (!retried && mayRepeat(request, outgoing.reusedSocket)) {
+      forward(request, response, upstream, options, true);
+    } else {
+      options.onFailure(error);
+    }
+  });
+  request.pipe(outgoing);
+}
+
+/** An idle connection that the application closed just now says nothing about the application. */
+function mayRepeat(request: IncomingMessage, reusedSocket: boolean): boolean {
+  const { headers, method = '' } = request;
+  const bodyless =
+    headers['content-length'] === undefined && headers['transfer-encoding'] === undefined;
+  return reusedSocket && bodyless && SAFE.has(method);
+}
+
+/** A target as an origin server gets it (RFC 9112, section 3.2.1): an absolute one loses its authority. */
+function originForm(target: string): string {
+  const absolute = /^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i.exec(target);
+  if (absolute === null) return target;
+  const rest = target.slice(absolute[0].length);
+  return rest.startsWith('/') ? rest : `/${rest}`;
+}

@@ -1,0 +1,118 @@
+import type { Address } from '../address/host.ts';
+import { phaseWords } from '../page/words.ts';
+import type { Control, Happening, Visit } from '../preview/control.ts';
+import { jsonAnswer, pageAnswer, problemAnswer, textAnswer } from './answers.ts';
+import type { Client } from './client.ts';
+import type { Answer } from './exchange.ts';
+import { previewPage } from './preview-pages.ts';
+
+/** The part of a preview's host that is pool's; every other path is the application's. */
+export const POOL_PATH = '/_pool/';
+
+/** A comment so often keeps middle boxes from closing a quiet stream. */
+const HEARTBEAT_MS = 15_000;
+
+/** What a request for a path below `/_pool/` says of itself. */
+export interface PoolRequest {
+  method: string;
+  /** Path and query. */
+  target: string;
+  lastEventId: string | undefined;
+  secFetchSite: string | undefined;
+  client: Client;
+  over: AbortSignal;
+}
+
+/** Answers below `/_pool/` in every phase: the preview's page, its log, its events, and retry. */
+export async function poolAnswer(
+  request: PoolRequest,
+  visit: Extract<Visit, { kind: 'preview' }>,
+  address: Address,
+  control: Control,
+): Promise<Answer> {
+  const { pathname, searchParams } = new URL(request.target, 'http://preview');
+  const { id } = visit.view;
+  const name = pathname.slice(POOL_PATH.length);
+  if (name === 'retry') return retry(request, visit, control);
+  if (request.method !== 'GET' && request.method !== 'HEAD') {
+    return problemAnswer(
+      405,
+      'Method not allowed',
+      'Only GET works here.',
+      {},
+      { allow: 'GET, HEAD' },
+    );
+  }
+  if (name === '') {
+    const { view, rule, mirroredAt } = visit;
+    if (request.client.format === 'json') return jsonAnswer(200, { ...view, rule, mirroredAt });
+    const log = await control.log(id);
+    return pageAnswer(
+      200,
+      previewPage({ view, rule, mirroredAt, site: address.site, log }, Date.now()),
+    );
+  }
+  if (name === 'log') return textAnswer(200, await control.log(id));
+  if (name === 'events') {
+    const from = Number(request.lastEventId ?? searchParams.get('from') ?? 0);
+    const happenings = control.follow(
+      id,
+      Number.isSafeInteger(from) && from > 0 ? from : 0,
+      request.over,
+    );
+    const headers = { 'content-type': 'text/event-stream', 'cache-control': 'no-store' };
+    return { status: 200, headers, body: withHeartbeat(happenings, request.over) };
+  }
+  return problemAnswer(404, 'Not found', 'Below /_pool/ there are log, events and retry.');
+}
+
+/** Starts a failed preview again, and leads back to it. */
+function retry(
+  { method, secFetchSite }: PoolRequest,
+  { view }: Extract<Visit, { kind: 'preview' }>,
+  control: Control,
+): Answer {
+  if (method !== 'POST') {
+    return problemAnswer(405, 'Method not allowed', 'Retry with POST.', {}, { allow: 'POST' });
+  }
+  if (secFetchSite !== undefined && secFetchSite !== 'same-origin' && secFetchSite !== 'none') {
+    return problemAnswer(403, 'Forbidden', 'Another site may not retry a preview.');
+  }
+  control.retry(view.id);
+  return { status: 303, headers: { location: '/', 'cache-control': 'no-store' }, body: '' };
+}
+
+/** Happenings as server-sent events; the id of a log event is the offset to go on from. */
+async function* withHeartbeat(
+  happenings: AsyncIterable<Happening>,
+  over: AbortSignal,
+): AsyncGenerator<string> {
+  const source = happenings[Symbol.asyncIterator]();
+  let pending = source.next();
+  yield 'retry: 1000\n\n';
+  while (!over.aborted) {
+    const beat = Promise.withResolvers<'beat'>();
+    const timer = setTimeout(() => beat.resolve('beat'), HEARTBEAT_MS);
+    const next = await Promise.race([pending, beat.promise]);
+    clearTimeout(timer);
+    if (next === 'beat') {
+      yield ': still here\n\n';
+    } else if (next.done) {
+      return;
+    } else {
+      pending = source.next();
+      yield eventText(next.value);
+    }
+  }
+}
+
+function eventText(happening: Happening): string {
+  if (happening.kind === 'log') {
+    const { text, next } = happening;
+    return `event: log\nid: ${next}\ndata: ${JSON.stringify({ text })}\n\n`;
+  }
+  const { state } = happening;
+  const words = phaseWords(state);
+  const data = { ...state, words: words.charAt(0).toUpperCase() + words.slice(1) };
+  return `event: state\ndata: ${JSON.stringify(data)}\n\n`;
+}

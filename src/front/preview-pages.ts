@@ -1,0 +1,175 @@
+import { html, type Html } from '../page/html.ts';
+import { layout, type Page, readScript } from '../page/layout.ts';
+import { age, duration, phaseWords } from '../page/words.ts';
+import type { PreviewView } from '../preview/control.ts';
+
+/** What a page about a preview is made from. */
+export interface PreviewPageParts {
+  view: PreviewView;
+  /** How the address was resolved: "full id", "branch main". */
+  rule: string;
+  mirroredAt: number;
+  /** Host of pool's own page. */
+  site: string;
+  /** The whole log. */
+  log: string;
+}
+
+/** Of a long log the end is shown: with the rest of the page it stays far below 30 KB. */
+const TAIL_LIMIT = 12_000;
+/** Where no script runs the page asks again so often. */
+const REFRESH_S = 2;
+
+const FOLLOW = readScript(new URL('waiting.client.js', import.meta.url));
+
+/** Shown while a preview is on its way; turns into the application by itself. */
+export function waitingPage({ view, site, log }: PreviewPageParts): Page {
+  return layout({
+    title: `${view.subject || short(view)} · getting ready`,
+    site,
+    script: FOLLOW,
+    refreshS: REFRESH_S,
+    body: html`<main data-next="${log.length}" data-over="ready failed">
+      ${heading(view)} ${status(view)} ${logBox(log)}
+      <noscript><p class="soft">This page loads anew every ${REFRESH_S} seconds.</p></noscript>
+      <p class="soft">
+        The page turns into the application by itself. <a href="/_pool/">More about this preview</a>
+      </p>
+    </main>`,
+  });
+}
+
+/** Shown where a commit could not be made visitable. Never an older build. */
+export function failurePage({ view, site, log }: PreviewPageParts): Page {
+  const failure = view.state.phase === 'failed' ? view.state.failure : undefined;
+  return layout({
+    title: `${view.subject || short(view)} · failed`,
+    site,
+    body: html`<main>
+      ${heading(view)}
+      <div class="reason" role="alert">
+        <strong>${failure?.message}</strong>
+        ${failure?.next}
+      </div>
+      <div class="actions">
+        <form method="post" action="/_pool/retry"><button>Retry</button></form>
+        ${view.parents.map((label, index) => html`<a href="//${label}.${site}/">${index === 0 ? 'Parent commit' : 'Other parent'}</a>`)}
+        <a href="/_pool/">More about this preview</a>
+      </div>
+      <h2 id="log">The end of the log</h2>
+      ${logBox(log)}
+    </main>`,
+  });
+}
+
+/** `/_pool/` of a preview's host: everything that is known, in every phase. */
+export function previewPage(parts: PreviewPageParts, now: number): Page {
+  const { view, rule, mirroredAt, site, log } = parts;
+  const facts: [string, Html | string][] = [
+    ['Commit', html`<span class="id">${view.commit}</span>`],
+    ['Repository', view.repository],
+    ['Author', view.author],
+    ['Committed', `${new Date(view.date).toISOString()} (${age(view.date, now)})`],
+    ['Named by', view.refs.join(', ') || 'no branch or tag'],
+    ['Address', `resolved as ${rule}`],
+    ['Mirror', `fetched ${age(mirroredAt, now)}`],
+    ...runFacts(view),
+  ];
+  return layout({
+    title: `${view.subject || short(view)} · preview`,
+    site,
+    script: FOLLOW,
+    refreshS: 10,
+    body: html`<main data-next="${log.length}" data-over="${otherPhases(view)}">
+      ${heading(view)} ${status(view)}
+      <div class="actions">
+        <a href="/">Open the application</a>
+        ${view.state.phase === 'failed' && html`<form method="post" action="/_pool/retry"><button>Retry</button></form>`}
+        ${view.parents.map((label) => html`<a href="//${label}.${site}/_pool/">Parent commit</a>`)}
+        <a href="/_pool/log">Log as text</a>
+      </div>
+      <dl>
+        ${facts.map(
+          ([name, value]) =>
+            html`<dt>${name}</dt>
+              <dd>${value}</dd>`,
+        )}
+      </dl>
+      <h2>Log</h2>
+      ${logBox(log)}
+    </main>`,
+  });
+}
+
+/** For crawlers and link unfurlers: what the link is about. */
+export function cardPage(view: PreviewView, site: string): Page {
+  return layout({
+    title: `${view.subject || short(view)} · ${view.repository}`,
+    site,
+    body: html`<main>${heading(view)} ${status(view)}</main>`,
+  });
+}
+
+function heading(view: PreviewView): Html {
+  return html`<h1>${view.subject || short(view)}</h1>
+    <p class="soft">
+      <span class="id">${short(view)}</span> in ${view.repository}, by ${view.author}
+    </p>
+    ${
+      view.refs.length > 0 &&
+      html`<ul class="refs">
+        ${view.refs.map((ref) => html`<li class="ref">${ref}</li>`)}
+      </ul>`
+    }`;
+}
+
+function status({ state }: PreviewView): Html {
+  return html`<p class="status" role="status">
+    <span class="dot ${state.phase}"></span><span data-words>${sentence(phaseWords(state))}</span>
+  </p>`;
+}
+
+function logBox(log: string): Html {
+  const cut = log.length > TAIL_LIMIT;
+  const tail = cut ? log.slice(log.indexOf('\n', log.length - TAIL_LIMIT) + 1) : log;
+  return html`<pre tabindex="0" role="log" aria-label="Log">
+${cut && html`<a href="/_pool/log">… the whole log …</a> `}${tail}</pre>`;
+}
+
+function runFacts({ state }: PreviewView): [string, string][] {
+  const facts: [string, string][] = [];
+  if ('build' in state && state.build !== undefined) {
+    const { build } = state;
+    facts.push([
+      'Image',
+      build.reused ? 'of an earlier build' : `${phaseWords(state)} (${build.builder})`,
+    ]);
+  }
+  if (state.phase === 'ready') {
+    const others = Object.keys(state.endpoint.published).join(', ');
+    facts.push([
+      'Port',
+      `${state.endpoint.port}: ${state.endpoint.portRule} (published: ${others})`,
+    ]);
+    facts.push(['Start', `answered after ${duration(state.startMs)}`]);
+    facts.push(['Container', state.endpoint.containerId.slice(0, 12)]);
+  }
+  if (state.phase === 'failed') {
+    facts.push(['Failure', `${state.failure.message} ${state.failure.next}`]);
+  }
+  return facts;
+}
+
+/** The phases that make the preview's page out of date. */
+function otherPhases({ state }: PreviewView): string {
+  const all = ['queued', 'building', 'starting', 'ready', 'failed'];
+  return all.filter((phase) => phase !== state.phase).join(' ');
+}
+
+function short({ commit }: PreviewView): string {
+  return commit.slice(0, 10);
+}
+
+function sentence(words: string): string {
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}

@@ -1,0 +1,61 @@
+import type { Address } from '../address/host.ts';
+import type { Route } from '../preview/control.ts';
+import type { PreviewId } from '../preview/preview.ts';
+import type { RouteTable } from '../preview/previews.ts';
+import { Upstream } from './upstream.ts';
+
+/** Spellings of addresses to remember; the oldest goes first. A spelling can be asked for again. */
+const ADDRESS_LIMIT = 10_000;
+
+/** A route with its open connections. */
+export interface LiveRoute {
+  route: Route;
+  /** By the container's port. */
+  upstreams: ReadonlyMap<number, Upstream>;
+}
+
+/**
+ * Address to endpoint, without asking anyone. An address is remembered for as long as it surely
+ * means its commit; a route lives until the control plane withdraws or replaces it.
+ */
+export class Routes implements RouteTable {
+  readonly #live = new Map<PreviewId, LiveRoute>();
+  readonly #addresses = new Map<string, { preview: PreviewId; until: number }>();
+
+  publish(route: Route): void {
+    const old = this.#live.get(route.preview);
+    if (old !== undefined && old.route.generation >= route.generation) return;
+    this.withdraw(route.preview);
+    const { host, published } = route.endpoint;
+    const upstreams = Object.entries(published).map(
+      ([port, hostPort]) => [Number(port), new Upstream({ host, port: hostPort })] as const,
+    );
+    this.#live.set(route.preview, { route, upstreams: new Map(upstreams) });
+  }
+
+  withdraw(preview: PreviewId): void {
+    const old = this.#live.get(preview);
+    this.#live.delete(preview);
+    for (const upstream of old?.upstreams.values() ?? []) upstream[Symbol.dispose]();
+  }
+
+  /** Notes what an address means, until a moment in ms of the epoch. */
+  remember(address: Address, preview: PreviewId, until: number): void {
+    this.#addresses.delete(address.label);
+    this.#addresses.set(address.label, { preview, until });
+    const [oldest] = this.#addresses.keys();
+    if (this.#addresses.size > ADDRESS_LIMIT && oldest !== undefined)
+      this.#addresses.delete(oldest);
+  }
+
+  /** The live route of an address, where both are known. */
+  find(address: Address, now: number): LiveRoute | undefined {
+    const known = this.#addresses.get(address.label);
+    return known === undefined || known.until < now ? undefined : this.#live.get(known.preview);
+  }
+
+  /** The live route of a preview. */
+  of(preview: PreviewId): LiveRoute | undefined {
+    return this.#live.get(preview);
+  }
+}

@@ -1,0 +1,49 @@
+import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import httpProxy from 'http-proxy';
+import type { ClientSide } from './headers.ts';
+import type { Upstream } from './upstream.ts';
+
+/** True for an opening handshake (RFC 6455, section 4.1): all else is an ordinary request. */
+export function isWebSocket({ method, headers }: IncomingMessage): boolean {
+  return method === 'GET' && headers.upgrade?.toLowerCase() === 'websocket';
+}
+
+/**
+ * Carries WebSockets through http-proxy: bytes flow only after the application's own 101, and its
+ * refusal is passed on as it is.
+ */
+export class Tunnel {
+  readonly #proxy = httpProxy.createProxyServer({ ws: true });
+  readonly #upstreams = new WeakMap<IncomingMessage, Upstream>();
+
+  constructor() {
+    this.#proxy.on('proxyReqWs', (outgoing, request) => {
+      outgoing.once('upgrade', (_answer, socket: Socket) => {
+        this.#upstreams.get(request)?.hold(socket);
+      });
+    });
+  }
+
+  forward(
+    request: IncomingMessage,
+    socket: Socket,
+    head: Buffer,
+    upstream: Upstream,
+    client: ClientSide,
+    onFailure: (error: Error) => void,
+  ): void {
+    const { headers } = request;
+    for (const name of Object.keys(headers)) {
+      if (/^(forwarded|x-forwarded-.*|x-real-ip)$/.test(name)) delete headers[name];
+    }
+    headers['x-forwarded-for'] = client.address;
+    headers['x-forwarded-host'] = client.host;
+    headers['x-forwarded-proto'] = client.protocol;
+    this.#upstreams.set(request, upstream);
+    const { address } = upstream;
+    if (!('port' in address)) throw new Error('a tunnel needs a port');
+    const target = { host: address.host, port: address.port };
+    this.#proxy.ws(request, socket, head, { target }, onFailure);
+  }
+}

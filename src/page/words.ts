@@ -1,0 +1,50 @@
+import type { PreviewState } from '../preview/state.ts';
+
+/** "1.8 s", "240 ms", "2 min 5 s". */
+export function duration(ms: number): string {
+  if (ms < 1000) return `${Math.round(ms)} ms`;
+  if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
+  return `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`;
+}
+
+const UNITS: [Intl.RelativeTimeFormatUnit, seconds: number][] = [
+  ['year', 31_536_000],
+  ['month', 2_592_000],
+  ['week', 604_800],
+  ['day', 86_400],
+  ['hour', 3600],
+  ['minute', 60],
+];
+const AGES = new Intl.RelativeTimeFormat('en', { numeric: 'auto' });
+
+/** "3 hours ago"; "just now" within a minute. */
+export function age(date: number, now: number): string {
+  const seconds = (now - date) / 1000;
+  const [unit, size] = UNITS.find(([, length]) => Math.abs(seconds) >= length) ?? ['second', 0];
+  return size === 0 ? 'just now' : AGES.format(-Math.round(seconds / size), unit);
+}
+
+/** What a preview does or did, in some words: "built in 1.8 s, 7 of 9 steps cached". */
+export function phaseWords(state: PreviewState): string {
+  switch (state.phase) {
+    case 'cold':
+      return 'not running';
+    case 'queued':
+      return state.position > 1 ? `in the queue, number ${state.position}` : 'next to be built';
+    case 'building':
+      return state.steps === 0 ? 'building' : `building, step ${state.steps}`;
+    case 'starting':
+      return 'starting';
+    case 'ready':
+    case 'failed': {
+      if (state.phase === 'failed' && state.build === undefined) return 'failed to build';
+      const built = state.build === undefined ? '' : buildWords(state.build);
+      return state.phase === 'failed' ? `${built}, then failed` : built;
+    }
+  }
+}
+
+function buildWords(build: Extract<PreviewState, { phase: 'starting' }>['build']): string {
+  if (build.reused) return 'nothing to build, the image was there';
+  return `built in ${duration(build.ms)}, ${build.cached} of ${build.steps} steps cached`;
+}
