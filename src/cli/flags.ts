@@ -1,0 +1,68 @@
+import { parseArgs } from 'node:util';
+import type { Problem } from '../config/config.ts';
+
+/** A flag of a command, and what its help says. */
+export interface Flag {
+  name: string;
+  /** What stands for its value in the help; a switch has none. */
+  value?: string;
+  repeatable?: boolean;
+  help: string;
+}
+
+/** Reads `--name value` and `--name=value`; unknown flags and surplus words are problems, not errors. */
+export function readFlags(
+  args: readonly string[],
+  flags: readonly Flag[],
+): { values: Record<string, string | string[] | boolean>; problems: Problem[] } {
+  const options = Object.fromEntries(
+    flags.map(({ name, value, repeatable = false }) => [
+      name,
+      { type: value === undefined ? 'boolean' : 'string', multiple: repeatable } as const,
+    ]),
+  );
+  const { tokens } = parseArgs({ args: [...args], options, strict: false, tokens: true });
+  const values: Record<string, string | string[] | boolean> = {};
+  const problems: Problem[] = [];
+  for (const token of tokens) {
+    if (token.kind === 'positional') {
+      problems.push({
+        key: token.value,
+        message: 'is no flag; a value comes right after its flag',
+      });
+    }
+    if (token.kind !== 'option') continue;
+    const flag = flags.find(({ name }) => name === token.name);
+    if (flag === undefined) {
+      problems.push({ key: token.rawName, message: unknownFlag(token.name, flags) });
+    } else if (flag.value === undefined) {
+      values[flag.name] = true;
+    } else if (token.value === undefined) {
+      problems.push({ key: token.rawName, message: `expected ${flag.value} after it` });
+    } else if (flag.repeatable) {
+      values[flag.name] = [...((values[flag.name] as string[] | undefined) ?? []), token.value];
+    } else {
+      values[flag.name] = token.value;
+    }
+  }
+  return { values, problems };
+}
+
+/** Flags as a table for the help. */
+export function flagHelp(flags: readonly Flag[]): string {
+  const names = flags.map(
+    ({ name, value }) => `--${name}${value === undefined ? '' : ` ${value}`}`,
+  );
+  const width = Math.max(...names.map((name) => name.length));
+  const indent = `\n${' '.repeat(width + 4)}`;
+  return flags
+    .map(({ help }, index) => `  ${names[index]?.padEnd(width)}  ${help.replaceAll('\n', indent)}`)
+    .join('\n');
+}
+
+function unknownFlag(name: string, flags: readonly Flag[]): string {
+  const near = flags.find(
+    (flag) => flag.name.startsWith(name) || name.startsWith(flag.name.slice(0, 4)),
+  );
+  return `is no flag of this command${near === undefined ? '' : `; did you mean --${near.name}?`}`;
+}

@@ -1,0 +1,158 @@
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { type Problem, parseConfig } from '../config/config.ts';
+import { PreviewError } from '../errors.ts';
+import { logfmt } from '../logger.ts';
+import { openPool, type Pool } from '../main.ts';
+import { type Flag, flagHelp, readFlags } from './flags.ts';
+
+const FLAGS: readonly Flag[] = [
+  {
+    name: 'repository',
+    value: '<repository>',
+    repeatable: true,
+    help: 'path or https URL of a Git repository, or name=<path or URL>;\nrepeatable; default: the repository you stand in',
+  },
+  {
+    name: 'domain',
+    value: '<domain>',
+    repeatable: true,
+    help: 'previews are at <address>.<domain>; repeatable, the first one is\nused in links; default: pool.localhost and pool.dev',
+  },
+  { name: 'listen', value: '<host:port>', help: 'where visitors come; default: 127.0.0.1:8080' },
+  {
+    name: 'data-dir',
+    value: '<folder>',
+    help: 'mirrors, logs and the control socket;\ndefault: pool in $XDG_DATA_HOME or ~/.local/share',
+  },
+  {
+    name: 'engine',
+    value: '<address>',
+    help: 'unix:///path/docker.sock or tcp://127.0.0.1:2375;\ndefault: $DOCKER_HOST, else the first usual socket that answers',
+  },
+  { name: 'help', help: 'this text' },
+];
+
+const HELP = `pool serve: shows each commit of a repository as the application it was then.
+
+Usage
+  pool serve [flags]
+
+Flags
+${flagHelp(FLAGS)}
+
+Examples
+  pool serve
+  pool serve --repository ../shop --repository docs=https://git.example.com/docs.git
+  pool serve --listen 0.0.0.0:80 --domain pool.example.com
+
+SIGTERM and SIGINT let answers under way finish (10 s) and leave previews running:
+the next "pool serve" finds them again.
+`;
+
+/** Signals that end pool, with the exit code of a second one. */
+const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;
+
+/** Runs pool until a signal ends it. Returns the exit code. */
+export async function serve(args: readonly string[]): Promise<number> {
+  const { values, problems } = readFlags(args, FLAGS);
+  if (values['help'] === true) {
+    process.stdout.write(HELP);
+    return 0;
+  }
+  const repository = values['repository'] ?? repositoryAround(process.cwd());
+  const parsed = parseConfig({ ...values, repository });
+  if ('problems' in parsed) problems.push(...parsed.problems);
+  if ('problems' in parsed || problems.length > 0) return complain(problems);
+
+  const logger = logfmt((line) => process.stderr.write(line));
+  const ended = untilSignal();
+  try {
+    await using pool = await openPool(parsed.config, logger);
+    process.stdout.write(greeting(pool));
+    const signal = await ended;
+    process.stderr.write(
+      `pool: ${signal}; answers under way are finished, previews go on running\n`,
+    );
+  } catch (error) {
+    process.stderr.write(`pool: ${explain(error)}\n`);
+    process.exit(1);
+  }
+  return 0;
+}
+
+/** The links one wants first. */
+function greeting(pool: Pool): string {
+  const lines = [`Pool ${pool.engine.version ? `on Docker ${pool.engine.version}` : ''}`, ''];
+  lines.push(`  http://${pool.site}/`, '      all commits');
+  for (const [name, mirror] of pool.mirrors) {
+    const branch = mirror.table.refs.find(
+      (ref) => ref.kind === 'branch' && ref.name === mirror.defaultBranch,
+    );
+    if (mirror.problem !== undefined)
+      lines.push('', `  ${name} cannot be fetched: ${mirror.problem}`);
+    if (branch === undefined) {
+      lines.push(
+        '',
+        `  ${name} has no commit on its default branch yet; its links appear on the page above`,
+      );
+      continue;
+    }
+    lines.push(
+      `  ${pool.urlOf(name, branch.commit)}`,
+      `      ${name} at HEAD, for ever this commit`,
+    );
+    lines.push(
+      `  ${pool.urlOf(name, branch.slug)}`,
+      `      ${name} at branch ${branch.name}, wherever it moves`,
+    );
+  }
+  return `${lines.join('\n')}\n\n`;
+}
+
+function repositoryAround(folder: string): string[] {
+  for (let at = folder; ; at = dirname(at)) {
+    if (existsSync(join(at, '.git'))) return [at];
+    if (at === dirname(at)) return [];
+  }
+}
+
+function complain(problems: readonly Problem[]): number {
+  for (const { key, message } of problems) {
+    const name = key.startsWith('-') || key === '' ? key : `--${key}`;
+    const hint =
+      key === 'repository' && message.startsWith('expected at least')
+        ? '; you stand in none: name one with --repository <path or URL>'
+        : '';
+    process.stderr.write(`pool: ${name}: ${message}${hint}\n`);
+  }
+  process.stderr.write('Try "pool serve --help".\n');
+  return 2;
+}
+
+function explain(error: unknown): string {
+  if (error instanceof PreviewError) return `${error.message}\n${error.next}`;
+  const { code, port, address } = error as NodeJS.ErrnoException & {
+    port?: number;
+    address?: string;
+  };
+  if (code === 'EADDRINUSE') {
+    return `${address}:${port} is taken by another program.\nEnd that one, or choose another port with --listen.`;
+  }
+  if (code === 'EACCES' && port !== undefined) {
+    return `this user may not listen on port ${port}.\nChoose one above 1023 with --listen.`;
+  }
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Resolves at the first signal; a second one ends the process at once. */
+async function untilSignal(): Promise<string> {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  for (const [signal, code] of Object.entries(SIGNALS)) {
+    process.once(signal, () => {
+      resolve(signal);
+      process.once(signal, () => process.exit(code));
+    });
+  }
+  return await promise;
+}

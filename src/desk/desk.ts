@@ -1,0 +1,169 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { RepositoryName } from '../address/label.ts';
+import { html } from '../page/html.ts';
+import { layout, type Page } from '../page/layout.ts';
+import { labeller } from '../preview/control-plane.ts';
+import { previewId } from '../preview/preview.ts';
+import type { Previews } from '../preview/previews.ts';
+import type { PreviewState } from '../preview/state.ts';
+import type { CommitId } from '../source/commit-id.ts';
+import { type CommitSummary, history } from '../source/history.ts';
+import type { Mirror } from '../source/mirror.ts';
+import type { Logger } from '../logger.ts';
+import { type Frame, stripList, stripPage, type StripParts } from './strip.ts';
+
+/** What the desk shows. */
+export interface DeskOptions {
+  mirrors: ReadonlyMap<RepositoryName, Mirror>;
+  previews: Previews;
+  refreshMs: number;
+  logger: Logger;
+  closing: AbortSignal;
+}
+
+/** As many commits as one looks through before one uses `git log`. */
+const FRAMES = 30;
+/** The strip is rendered at most so often, and at least so often, while somebody looks. */
+const QUICK_MS = 200;
+const SLOW_MS = 1000;
+/** Histories kept by their tip; they never change. */
+const HISTORY_LIMIT = 50;
+
+const COLD: PreviewState = { phase: 'cold', since: 0 };
+
+/**
+ * Pool's own page at the bare domain. Served by the control plane on its own socket, so that the
+ * front proxies to it like to any preview.
+ */
+export function createDesk(options: DeskOptions): Server {
+  const desk = new Desk(options);
+  return createServer((request, response) => {
+    desk.handle(request, response).catch((error: unknown) => {
+      options.logger('internal', { error });
+      if (!response.headersSent) response.writeHead(500);
+      response.end();
+    });
+  });
+}
+
+class Desk {
+  readonly #options: DeskOptions;
+  readonly #histories = new Map<CommitId, CommitSummary[]>();
+  readonly #label: (repository: string, commit: CommitId) => string;
+
+  constructor(options: DeskOptions) {
+    this.#options = options;
+    this.#label = labeller(options.mirrors);
+  }
+
+  async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const site = request.headers.host?.toLowerCase() ?? '';
+    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://desk');
+    const mirror = this.#mirror(searchParams.get('repository'));
+    const branch = searchParams.get('branch');
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      response.writeHead(405, { allow: 'GET, HEAD' }).end();
+    } else if (mirror === undefined || (pathname !== '/' && pathname !== '/events')) {
+      send(response, 404, notFound(site));
+    } else if (pathname === '/events') {
+      this.#stream(response, mirror, branch, site);
+    } else {
+      await this.#refresh(mirror);
+      send(response, 200, stripPage(await this.#parts(mirror, branch, site), Date.now()));
+    }
+  }
+
+  #mirror(name: string | null): Mirror | undefined {
+    const all = [...this.#options.mirrors.values()];
+    return name === null ? all[0] : all.find(({ repository }) => repository.name === name);
+  }
+
+  #stream(response: ServerResponse, mirror: Mirror, branch: string | null, site: string): void {
+    const left = new AbortController();
+    response.once('close', () => left.abort());
+    const over = AbortSignal.any([left.signal, this.#options.closing]);
+    response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
+    const events = Readable.from(this.#events(mirror, branch, site, over));
+    events.on('error', () => response.destroy()).pipe(response);
+  }
+
+  async *#events(
+    mirror: Mirror,
+    branch: string | null,
+    site: string,
+    over: AbortSignal,
+  ): AsyncGenerator<string> {
+    const left = Promise.withResolvers<void>();
+    over.addEventListener('abort', () => left.resolve(), { once: true });
+    let shown = '';
+    yield 'retry: 1000\n\n';
+    while (!over.aborted) {
+      const changed = this.#options.previews.changed;
+      await this.#refresh(mirror);
+      const list = stripList(await this.#parts(mirror, branch, site), Date.now()).text;
+      if (list !== shown) yield `event: strip\ndata: ${JSON.stringify(list)}\n\n`;
+      shown = list;
+      await Promise.race([sleep(QUICK_MS), left.promise]);
+      await Promise.race([changed, sleep(SLOW_MS - QUICK_MS), left.promise]);
+    }
+  }
+
+  async #refresh(mirror: Mirror): Promise<void> {
+    const { refreshMs, closing } = this.#options;
+    const stale = Date.now() - mirror.triedAt >= refreshMs;
+    if (stale) await Promise.race([mirror.refresh(closing), sleep(SLOW_MS)]);
+  }
+
+  async #parts(mirror: Mirror, branchName: string | null, site: string): Promise<StripParts> {
+    const { refs } = mirror.table;
+    const branches = refs.filter((ref) => ref.kind === 'branch');
+    const wanted = branchName ?? mirror.defaultBranch;
+    const branch = branches.find((ref) => ref.name === wanted) ?? branches[0];
+    const commits = branch === undefined ? [] : await this.#history(mirror, branch.commit);
+    return {
+      site,
+      repository: mirror.repository.name,
+      repositories: [...this.#options.mirrors.keys()],
+      branch,
+      refs,
+      frames: commits.map((commit) => this.#frame(mirror, commit)),
+      problem: mirror.problem,
+    };
+  }
+
+  #frame(mirror: Mirror, commit: CommitSummary): Frame {
+    const { name } = mirror.repository;
+    const preview = this.#options.previews.get(previewId({ repository: name, commit: commit.id }));
+    return {
+      commit,
+      label: this.#label(name, commit.id),
+      refs: mirror.table.at(commit.id),
+      state: preview?.state ?? COLD,
+    };
+  }
+
+  async #history(mirror: Mirror, tip: CommitId): Promise<CommitSummary[]> {
+    const known = this.#histories.get(tip);
+    if (known !== undefined) return known;
+    const commits = await history(mirror, tip, FRAMES, this.#options.closing);
+    this.#histories.set(tip, commits);
+    const [oldest] = this.#histories.keys();
+    if (this.#histories.size > HISTORY_LIMIT && oldest !== undefined)
+      this.#histories.delete(oldest);
+    return commits;
+  }
+}
+
+function send(response: ServerResponse, status: number, page: Page): void {
+  response.writeHead(status, page.headers).end(page.body);
+}
+
+function notFound(site: string): Page {
+  const body = html`<main>
+    <h1>There is no such page</h1>
+    <p><a href="/">To the commits</a></p>
+  </main>`;
+  return layout({ title: 'Not found · pool', site, body });
+}

@@ -1,0 +1,213 @@
+import { mkdir, realpath, unlink } from 'node:fs/promises';
+import type { Server } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { commitLabel, type RepositoryName } from './address/label.ts';
+import { buildImage } from './build/builder.ts';
+import { findImage, imageLabels } from './build/image.ts';
+import type { Config } from './config/config.ts';
+import { createDesk } from './desk/desk.ts';
+import { connectEngine } from './engine/connect.ts';
+import { instanceOf } from './engine/labels.ts';
+import { createFront } from './front/front.ts';
+import { Routes } from './front/routes.ts';
+import { Upstream } from './front/upstream.ts';
+import type { Logger } from './logger.ts';
+import { BuildQueue } from './preview/build-queue.ts';
+import { controlPlane } from './preview/control-plane.ts';
+import type { Stages, Wanted } from './preview/make-preview.ts';
+import { type PreviewId, previewId } from './preview/preview.ts';
+import { Previews } from './preview/previews.ts';
+import { awaitReady } from './run/await-ready.ts';
+import { Containers } from './run/containers.ts';
+import { HostPorts } from './run/host-ports.ts';
+import { watchContainers } from './run/watch.ts';
+import { openContext } from './source/context.ts';
+import { history } from './source/history.ts';
+import { FRESHNESS } from './source/look-up.ts';
+import { Mirror } from './source/mirror.ts';
+
+/** A pool that serves. */
+export interface Pool extends AsyncDisposable {
+  /** `pool.localhost:8080`: the first domain with the port that is listened on. */
+  site: string;
+  mirrors: ReadonlyMap<RepositoryName, Mirror>;
+  engine: { host: string; version: string };
+  /** The URL of a commit's preview. */
+  urlOf(repository: string, ref: string): string;
+}
+
+/** Answers under way when pool ends get so long to reach their visitors. */
+const DRAIN_MS = 10_000;
+
+/** Wires everything together, finds what an earlier process left, and listens. */
+export async function openPool(config: Config, logger: Logger): Promise<Pool> {
+  const closing = new AbortController();
+  const { signal } = closing;
+
+  await mkdir(config['data-dir'], { recursive: true, mode: 0o700 });
+  const dataDir = await realpath(config['data-dir']);
+  const socketPath = await controlSocket(dataDir);
+  const instance = instanceOf(dataDir);
+  const found = await connectEngine(config.engine, process.env);
+  const engine =
+    config.builder === 'auto' ? found : { ...found, buildKit: config.builder === 'buildkit' };
+
+  const mirrors = new Map<RepositoryName, Mirror>();
+  for (const repository of config.repository) {
+    mirrors.set(repository.name, await Mirror.open(repository, join(dataDir, 'mirrors'), signal));
+  }
+  const mirrorOf = ({ repository }: Wanted) => {
+    const mirror = mirrors.get(repository);
+    if (mirror === undefined) throw new Error(`there is no mirror of ${repository}`);
+    return mirror;
+  };
+
+  const containers = new Containers(engine, instance, new HostPorts(config.portRange));
+  const queue = new BuildQueue(
+    { concurrency: config.buildConcurrency, waiting: config.queueLimit },
+    (id, position) => previews.get(id as PreviewId)?.tell({ type: 'queued', position }),
+  );
+  const hostnameOf = ({ repository, commit }: Wanted) =>
+    `${commitLabel(commit, mirrors.size > 1 ? repository : undefined)}.${config.domain[0]}`;
+  const stages: Stages = {
+    findImage: ({ repository, commit }) =>
+      findImage(engine, imageLabels(instance, repository, commit)),
+    queue: (wanted, build, over) => queue.turn(previewId(wanted), build, over),
+    async openContext(wanted, over) {
+      const mirror = mirrorOf(wanted);
+      const [summary] = await history(mirror, wanted.commit, 1, over);
+      return await openContext(mirror.folder, wanted.commit, summary?.date ?? 0, over);
+    },
+    buildImage: ({ repository, commit }, { stream, dockerfile }, listener, over) => {
+      const labels = imageLabels(instance, repository, commit);
+      const tag = `pool-${instance}/${repository}:${commit}`;
+      const request = { context: stream, dockerfile, tag, labels };
+      return buildImage(engine, request, listener, config.buildTimeoutMs, over);
+    },
+    startContainer(wanted, image, over) {
+      const { repository, commit } = wanted;
+      const hostname = hostnameOf(wanted);
+      const environment = {
+        POOL_COMMIT: commit,
+        POOL_REPOSITORY: repository,
+        POOL_BASE_DOMAIN: config.domain[0] ?? '',
+        POOL_HOSTNAME: hostname,
+        POOL_URL: `http://${hostname}${port()}/`,
+      };
+      const name = `pool-${instance}-${repository}-${commit.slice(0, 12)}`;
+      return containers.start({ image, name, repository, commit, environment }, over);
+    },
+    awaitReady(wanted, endpoint, listener, over) {
+      const lines = (written: readonly string[]) => listener.lines(written);
+      return awaitReady(
+        containers,
+        endpoint,
+        hostnameOf(wanted),
+        lines,
+        config.startTimeoutMs,
+        over,
+      );
+    },
+  };
+
+  const routes = new Routes();
+  const previews = new Previews(stages, containers, routes, join(dataDir, 'logs'), logger);
+  const freshness = { ...FRESHNESS, refreshMs: config.refreshMs };
+  const control = controlPlane(mirrors, previews, freshness, signal);
+  const desk = createDesk({
+    mirrors,
+    previews,
+    refreshMs: config.refreshMs,
+    logger,
+    closing: signal,
+  });
+  const front = createFront({
+    domains: config.domain,
+    routes,
+    control,
+    desk: new Upstream({ socketPath }),
+    holdMs: config.holdMs,
+    logger,
+  });
+
+  await previews.recover(new Set(mirrors.keys()));
+  void watchContainers(
+    engine,
+    instance,
+    {
+      died: (id) => void previews.containerDied(id),
+      back: () => void previews.engineBack().catch((error: unknown) => logger('engine', { error })),
+    },
+    signal,
+  );
+  await listen(desk, { path: socketPath });
+  await listen(front, config.listen);
+
+  function port(): string {
+    const address = front.address() as AddressInfo;
+    return address.port === 80 ? '' : `:${address.port}`;
+  }
+  const site = `${config.domain[0]}${port()}`;
+  return {
+    site,
+    mirrors,
+    engine: { host: engine.host, version: engine.version },
+    urlOf: (repository, ref) =>
+      `http://${mirrors.size > 1 ? `${ref}---${repository}` : ref}.${site}/`,
+    async [Symbol.asyncDispose]() {
+      const drained = close(front);
+      await previews.close();
+      closing.abort();
+      await Promise.race([drained, sleep(DRAIN_MS)]);
+      front.closeAllConnections();
+      desk.closeAllConnections();
+      await close(desk);
+    },
+  };
+}
+
+/**
+ * The control plane's socket, which is also the lock of the data folder: throws where another
+ * pool answers on it.
+ */
+async function controlSocket(dataDir: string): Promise<string> {
+  const path = join(dataDir, 'control.sock');
+  // sockaddr_un.sun_path has 108 bytes on Linux, 104 elsewhere.
+  if (Buffer.byteLength(path) > 103) {
+    throw new Error(
+      `the data folder's path is too long for a socket in it: ${dataDir}; choose a shorter one with --data-dir`,
+    );
+  }
+  const { promise: answered, resolve } = Promise.withResolvers<boolean>();
+  const socket = connect({ path });
+  socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+  const taken = await answered;
+  socket.destroy();
+  if (taken) {
+    throw new Error(
+      `another pool serves from ${dataDir}; end it, or choose another folder with --data-dir`,
+    );
+  }
+  await unlink(path).catch(() => {});
+  return path;
+}
+
+async function listen(
+  server: Server,
+  where: { path: string } | { host: string; port: number },
+): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.once('error', reject);
+  server.listen(where, resolve);
+  await promise;
+  server.off('error', reject);
+}
+
+async function close(server: Server): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  server.close(() => resolve());
+  server.closeIdleConnections();
+  await promise;
+}
