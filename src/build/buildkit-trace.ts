@@ -67,7 +67,9 @@ export class BuildKitTrace implements Trace {
     if (told.cached && vertex.counted && !vertex.cached) {
       vertex.cached = true;
       this.progress.cached += 1;
-      lines.push(...this.#speak(vertex), '  (cached)');
+      // Most often both are told at once.
+      const [name = ' '] = [...lines, ...this.#speak(vertex)];
+      lines.splice(0, 1, `${name} (cached)`);
     }
     if (told.completed !== undefined) {
       const rest = vertex.output.flush().map((line) => `  ${line}`);

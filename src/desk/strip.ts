@@ -47,7 +47,8 @@ export function stripPage(parts: StripParts, now: number): Page {
       <h1>${repository}${branch && html`, branch ${branch.name}`}</h1>
       ${
         repositories.length > 1 &&
-        html`<nav aria-label="Repositories">
+        html`<nav class="names" aria-label="Repositories">
+          <h2>Repositories</h2>
           <ul class="refs">
             ${repositories.map((name) => html`<li><a class="ref" href="/?${query(name)}" ${current(name === repository)}>${name}</a></li>`)}
           </ul>
@@ -58,19 +59,18 @@ export function stripPage(parts: StripParts, now: number): Page {
       </p>
       ${
         branches.length > 1 &&
-        html`<nav aria-label="Branches">
+        html`<nav class="names" aria-label="Branches">
           <h2>Branches</h2>
           ${pills(branches, (ref) => `/?${query(repository, ref.name)}`, branch)}
         </nav>`
       }
       ${
         tags.length > 0 &&
-        html`<nav aria-label="Tags">
+        html`<nav class="names" aria-label="Tags">
           <h2>Tags</h2>
           ${pills(tags, (ref) => previewLink(ref, parts))}
         </nav>`
       }
-      <h2>Commits</h2>
       <div id="strip" aria-live="polite">${stripList(parts, now)}</div>
     </main>`,
   });

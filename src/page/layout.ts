@@ -55,21 +55,14 @@ export function layout({ title, site, body, script, refreshS }: PageParts): Page
         <title>${title}</title>
         ${reload}
         <link rel="icon" href="data:," />
-        <style>
-          ${raw(STYLE)}
-        </style>
+        ${element('style', STYLE)}
       </head>
       <body>
         <header>
           <a class="home" href="//${site}/">${MARK}<span>pool</span></a>
         </header>
         ${body}
-        ${
-          script !== undefined &&
-          html`<script>
-            ${raw(script.text)};
-          </script>`
-        }
+        ${script !== undefined && element('script', script.text)}
       </body>
     </html> `;
   const policy = [
@@ -93,6 +86,11 @@ export function layout({ title, site, body, script, refreshS }: PageParts): Page
       'x-robots-tag': 'noindex',
     },
   };
+}
+
+/** Nothing may stand between the tags but the text that was hashed. */
+function element(name: 'script' | 'style', text: string): Html {
+  return raw(`<${name}>${text}</${name}>`);
 }
 
 function sourceHash(text: string): string {

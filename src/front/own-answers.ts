@@ -1,0 +1,102 @@
+import type { Address } from '../address/host.ts';
+import type { Visit } from '../preview/control.ts';
+import { pageAnswer, problemAnswer } from './answers.ts';
+import type { Client } from './client.ts';
+import type { Decision } from './decide.ts';
+import type { Answer } from './exchange.ts';
+import { choicePage, messagePage, unknownPage } from './other-pages.ts';
+import { cardPage, failurePage, type PreviewPageParts, waitingPage } from './preview-pages.ts';
+import { POOL_PATH } from './pool-paths.ts';
+
+/** Answers of pool's own about a preview. */
+export function previewAnswer(
+  decision: Exclude<Decision, { do: 'forward' | 'hold' }>,
+  parts: PreviewPageParts,
+): Answer {
+  const { view, site } = parts;
+  const commit = { 'x-pool-commit': view.commit };
+  switch (decision.do) {
+    case 'card':
+      return pageAnswer(200, cardPage(view, site), commit);
+    case 'waiting-page':
+      return pageAnswer(503, waitingPage(parts), { ...commit, 'retry-after': '2' });
+    case 'failure-page':
+      return pageAnswer(502, failurePage(parts), commit);
+    case 'accepted':
+      return {
+        status: 202,
+        headers: { ...commit, location: POOL_PATH, 'retry-after': '2' },
+        body: '',
+      };
+    case 'problem': {
+      const { phase } = view.state;
+      const more = { phase, commit: view.commit, repository: view.repository };
+      if (view.state.phase === 'failed') {
+        const { message, next, code } = view.state.failure;
+        return problemAnswer(502, 'The preview failed', message, { ...more, code, next }, commit);
+      }
+      const detail = `The preview is ${phase} and was not ready in time.`;
+      return problemAnswer(503, 'Not ready yet', detail, more, { ...commit, 'retry-after': '2' });
+    }
+  }
+}
+
+/** Answers to addresses that lead to no preview. */
+export function lostAnswer(
+  visit: Exclude<Visit, { kind: 'preview' }>,
+  { ref, site }: Address,
+  { format }: Client,
+): Answer {
+  switch (visit.kind) {
+    case 'unknown': {
+      const seconds =
+        visit.retryAfterMs === undefined ? undefined : Math.ceil(visit.retryAfterMs / 1000);
+      const headers: Record<string, string> =
+        seconds === undefined ? {} : { 'retry-after': String(seconds) };
+      if (format === 'html') {
+        return pageAnswer(404, unknownPage(ref, visit.reason, visit.near, site, seconds), headers);
+      }
+      return problemAnswer(404, 'Unknown ref', visit.reason, { near: visit.near }, headers);
+    }
+    case 'ambiguous': {
+      if (format === 'html') return pageAnswer(300, choicePage(ref, visit.choices, site));
+      const detail = 'Several things have this name.';
+      return problemAnswer(300, 'Ambiguous ref', detail, { choices: visit.choices });
+    }
+    case 'refused': {
+      const { message, next, code } = visit.failure;
+      if (format === 'html') return pageAnswer(503, messagePage('Not now', message, next, site, 5));
+      return problemAnswer(503, 'Not now', message, { next, code }, { 'retry-after': '5' });
+    }
+  }
+}
+
+/** The application has a route, but gave no answer. */
+export function silentAnswer({ site }: Address, { format }: Client): Answer {
+  const message = 'The application at this commit did not answer, or closed the connection.';
+  const next = 'It may be restarting; this page loads anew in 2 seconds. /_pool/ tells more.';
+  if (format === 'html') {
+    return pageAnswer(502, messagePage('No answer', message, next, site, 2), {
+      'retry-after': '2',
+    });
+  }
+  return problemAnswer(502, 'No answer', message, { next }, { 'retry-after': '2' });
+}
+
+/** The control plane is away: only its own pages are. */
+export function deskAway(site: string): Answer {
+  const page = messagePage(
+    'Pool is restarting',
+    'Its own pages are back in a moment.',
+    'Previews go on.',
+    site,
+    2,
+  );
+  return pageAnswer(503, page, { 'retry-after': '2' });
+}
+
+/** No more requests are held. */
+export function tooMany(limit: number): Answer {
+  const detail = `Pool holds ${limit} requests already.`;
+  return problemAnswer(503, 'Too many held requests', detail, {}, { 'retry-after': '5' });
+}
