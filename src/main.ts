@@ -130,6 +130,7 @@ export async function openPool(config: Config, logger: Logger): Promise<Pool> {
     desk: new Upstream({ socketPath }),
     holdMs: config.holdMs,
     logger,
+    closing: signal,
   });
 
   await previews.recover(new Set(mirrors.keys()));
@@ -158,8 +159,9 @@ export async function openPool(config: Config, logger: Logger): Promise<Pool> {
       `http://${mirrors.size > 1 ? `${ref}---${repository}` : ref}.${site}/`,
     async [Symbol.asyncDispose]() {
       const drained = close(front);
-      await previews.close();
+      // Ends event streams and whatever is being made; answers under way go on.
       closing.abort();
+      await previews.close();
       await Promise.race([drained, sleep(DRAIN_MS)]);
       front.closeAllConnections();
       desk.closeAllConnections();

@@ -50,21 +50,37 @@ export async function makeRepository(folder: string): Promise<FlipBook> {
   await cp(join(import.meta.dirname, 'application'), folder, { recursive: true });
   const commits: string[] = [];
   for (const page of story) commits.push(await commitPage(folder, page));
-  const commitOf = (number: number) => commits[number - 1] ?? '';
 
-  await git(folder, ['tag', '--annotate', '--message=The picture by day', 'v1.0', commitOf(8)]);
+  await git(folder, [
+    'tag',
+    '--annotate',
+    '--message=The picture by day',
+    'v1.0',
+    commits[7] ?? '',
+  ]);
   await git(folder, ['switch', '--quiet', '--create', 'feature/snow']);
-  const snowing = await commitPage(folder, snow);
+  await commitPage(folder, snow);
   await git(folder, ['switch', '--quiet', 'main']);
+  return await readRepository(folder);
+}
 
+/** What is in a flip-book that was made before, and may have got more pages since. */
+export async function readRepository(folder: string): Promise<FlipBook> {
+  const commitAt = async (name: string) =>
+    (await git(folder, ['rev-parse', `${name}^{commit}`])).trim();
+  const log = await git(folder, ['log', '--reverse', '--format=%H %s', 'main']);
+  const pages = log
+    .trim()
+    .split('\n')
+    .map((line) => ({ commit: line.slice(0, 40), subject: line.slice(41) }));
   return {
     folder,
     branch: 'main',
-    newest: commitOf(story.length),
-    failing: commitOf(5),
-    tag: { name: 'v1.0', commit: commitOf(8) },
-    branches: [{ name: 'feature/snow', commit: snowing }],
-    pages: story.map(({ number, subject }) => ({ commit: commitOf(number), subject })),
+    newest: await commitAt('main'),
+    failing: pages.find(({ subject }) => subject === 'Build a house')?.commit ?? '',
+    tag: { name: 'v1.0', commit: await commitAt('v1.0') },
+    branches: [{ name: 'feature/snow', commit: await commitAt('feature/snow') }],
+    pages,
   };
 }
 

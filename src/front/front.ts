@@ -24,6 +24,8 @@ export interface FrontOptions {
   /** How long a client that is no browser may be held. */
   holdMs: number;
   logger: Logger;
+  /** Aborts when pool ends: streams of events end with it. */
+  closing: AbortSignal;
 }
 
 /** Requests that may be held at once: each costs a socket and some 10 KB. */
@@ -93,7 +95,7 @@ class Front {
   /** No route is known: the control plane says what the address means, and starts it. */
   async #ask(exchange: Exchange, address: Address): Promise<void> {
     const { request } = exchange;
-    const { control, routes } = this.#options;
+    const { control, routes, closing } = this.#options;
     const client = clientOf(request.method ?? 'GET', request.headers);
     const own = isPoolPath(request);
     const visit = await control.visit(address, client.kind !== 'robot' && !own);
@@ -101,7 +103,7 @@ class Front {
     routes.remember(address, visit.view.id, visit.until);
     if (own) {
       return exchange.answer(
-        await poolAnswer(poolRequest(exchange, client), visit, address, control),
+        await poolAnswer(poolRequest(exchange, client, closing), visit, address, control),
       );
     }
     await this.#serve(exchange, address, client, visit);
@@ -171,7 +173,7 @@ function isPoolPath({ url = '/' }: IncomingMessage): boolean {
   return url.startsWith(POOL_PATH);
 }
 
-function poolRequest({ request, over }: Exchange, client: Client) {
+function poolRequest({ request, over }: Exchange, client: Client, closing: AbortSignal) {
   const { 'last-event-id': eventId, 'sec-fetch-site': site } = request.headers;
   return {
     method: request.method ?? 'GET',
@@ -179,6 +181,6 @@ function poolRequest({ request, over }: Exchange, client: Client) {
     lastEventId: typeof eventId === 'string' ? eventId : undefined,
     secFetchSite: typeof site === 'string' ? site : undefined,
     client,
-    over,
+    over: AbortSignal.any([over, closing]),
   };
 }

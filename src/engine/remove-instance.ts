@@ -1,0 +1,19 @@
+import type { Engine } from './connect.ts';
+import { LABEL, labelFilter } from './labels.ts';
+
+/**
+ * Removes every container, image and network that carries an instance's label, and nothing else.
+ * For those who made a pool to throw it away: tests, and the demo's check.
+ */
+export async function removeInstance({ docker }: Engine, instance: string): Promise<void> {
+  const filters = labelFilter({ [LABEL.instance]: instance });
+  for (const { Id } of await docker.listContainers({ all: true, filters })) {
+    await docker.getContainer(Id).remove({ force: true, v: true });
+  }
+  for (const { Id } of await docker.listImages({ filters })) {
+    await docker.getImage(Id).remove({ force: true });
+  }
+  for (const { Id } of await docker.listNetworks({ filters })) {
+    await docker.getNetwork(Id).remove();
+  }
+}
