@@ -162,7 +162,7 @@ export async function openPool(config: Config, logger: Logger): Promise<Pool> {
       // Ends event streams and whatever is being made; answers under way go on.
       closing.abort();
       await previews.close();
-      await Promise.race([drained, sleep(DRAIN_MS)]);
+      await Promise.race([drained, sleep(DRAIN_MS, undefined, { ref: false })]);
       front.closeAllConnections();
       desk.closeAllConnections();
       await close(desk);

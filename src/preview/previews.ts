@@ -87,7 +87,11 @@ export class Previews {
         await this.#containers.remove(found.endpoint);
       }
     }
-    if (adopted.length > 0) await Promise.race([Promise.all(adopted), sleep(ADOPTION_WAIT_MS)]);
+    if (adopted.length > 0)
+      await Promise.race([
+        Promise.all(adopted),
+        sleep(ADOPTION_WAIT_MS, undefined, { ref: false }),
+      ]);
   }
 
   /** A container's process ended: the preview says so, and what it wrote last. */
