@@ -24,7 +24,7 @@ import { Containers } from './run/containers.ts';
 import { HostPorts } from './run/host-ports.ts';
 import { watchContainers } from './run/watch.ts';
 import { openContext } from './source/context.ts';
-import { history } from './source/history.ts';
+import { History } from './source/history.ts';
 import { FRESHNESS } from './source/look-up.ts';
 import { Mirror } from './source/mirror.ts';
 
@@ -64,6 +64,7 @@ export async function openPool(config: Config, logger: Logger): Promise<Pool> {
     return mirror;
   };
 
+  const history = new History(signal);
   const containers = new Containers(engine, instance, new HostPorts(config.portRange));
   const queue = new BuildQueue(
     { concurrency: config.buildConcurrency, waiting: config.queueLimit },
@@ -77,8 +78,8 @@ export async function openPool(config: Config, logger: Logger): Promise<Pool> {
     queue: (wanted, build, over) => queue.turn(previewId(wanted), build, over),
     async openContext(wanted, over) {
       const mirror = mirrorOf(wanted);
-      const [summary] = await history(mirror, wanted.commit, 1, over);
-      return await openContext(mirror.folder, wanted.commit, summary?.date ?? 0, over);
+      const { date } = await history.commit(mirror, wanted.commit);
+      return await openContext(mirror.folder, wanted.commit, date, over);
     },
     buildImage: ({ repository, commit }, { stream, dockerfile }, listener, over) => {
       const labels = imageLabels(instance, repository, commit);
@@ -115,10 +116,11 @@ export async function openPool(config: Config, logger: Logger): Promise<Pool> {
   const routes = new Routes();
   const previews = new Previews(stages, containers, routes, join(dataDir, 'logs'), logger);
   const freshness = { ...FRESHNESS, refreshMs: config.refreshMs };
-  const control = controlPlane(mirrors, previews, freshness, signal);
+  const control = controlPlane(mirrors, previews, history, freshness, signal);
   const desk = createDesk({
     mirrors,
     previews,
+    history,
     refreshMs: config.refreshMs,
     logger,
     closing: signal,

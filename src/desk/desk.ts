@@ -9,7 +9,7 @@ import { previewId } from '../preview/preview.ts';
 import type { Previews } from '../preview/previews.ts';
 import type { PreviewState } from '../preview/state.ts';
 import type { CommitId } from '../source/commit-id.ts';
-import { type CommitSummary, history } from '../source/history.ts';
+import type { CommitSummary, History } from '../source/history.ts';
 import type { Mirror } from '../source/mirror.ts';
 import type { Logger } from '../logger.ts';
 import { type Frame, stripList, stripPage, type StripParts } from './strip.ts';
@@ -18,6 +18,7 @@ import { type Frame, stripList, stripPage, type StripParts } from './strip.ts';
 export interface DeskOptions {
   mirrors: ReadonlyMap<RepositoryName, Mirror>;
   previews: Previews;
+  history: History;
   refreshMs: number;
   logger: Logger;
   closing: AbortSignal;
@@ -28,8 +29,6 @@ const FRAMES = 30;
 /** The strip is rendered at most so often, and at least so often, while somebody looks. */
 const QUICK_MS = 200;
 const SLOW_MS = 1000;
-/** Histories kept by their tip; they never change. */
-const HISTORY_LIMIT = 50;
 
 const COLD: PreviewState = { phase: 'cold', since: 0 };
 
@@ -50,7 +49,6 @@ export function createDesk(options: DeskOptions): Server {
 
 class Desk {
   readonly #options: DeskOptions;
-  readonly #histories = new Map<CommitId, CommitSummary[]>();
   readonly #label: (repository: string, commit: CommitId) => string;
 
   constructor(options: DeskOptions) {
@@ -121,7 +119,8 @@ class Desk {
     const branches = refs.filter((ref) => ref.kind === 'branch');
     const wanted = branchName ?? mirror.defaultBranch;
     const branch = branches.find((ref) => ref.name === wanted) ?? branches[0];
-    const commits = branch === undefined ? [] : await this.#history(mirror, branch.commit);
+    const commits =
+      branch === undefined ? [] : await this.#options.history.last(mirror, branch.commit, FRAMES);
     return {
       site,
       repository: mirror.repository.name,
@@ -142,17 +141,6 @@ class Desk {
       refs: mirror.table.at(commit.id),
       state: preview?.state ?? COLD,
     };
-  }
-
-  async #history(mirror: Mirror, tip: CommitId): Promise<CommitSummary[]> {
-    const known = this.#histories.get(tip);
-    if (known !== undefined) return known;
-    const commits = await history(mirror, tip, FRAMES, this.#options.closing);
-    this.#histories.set(tip, commits);
-    const [oldest] = this.#histories.keys();
-    if (this.#histories.size > HISTORY_LIMIT && oldest !== undefined)
-      this.#histories.delete(oldest);
-    return commits;
   }
 }
 

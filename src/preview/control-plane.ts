@@ -1,7 +1,7 @@
 import type { Address } from '../address/host.ts';
 import { commitLabel, formatLabel, type RepositoryName } from '../address/label.ts';
 import { toFailure } from '../errors.ts';
-import { history } from '../source/history.ts';
+import type { History } from '../source/history.ts';
 import type { CommitId } from '../source/commit-id.ts';
 import { type Freshness, lookUp } from '../source/look-up.ts';
 import type { Mirror } from '../source/mirror.ts';
@@ -20,6 +20,7 @@ type Mirrors = ReadonlyMap<RepositoryName, Mirror>;
 export function controlPlane(
   mirrors: Mirrors,
   previews: Previews,
+  history: History,
   freshness: Freshness,
   closing: AbortSignal,
 ): Control {
@@ -94,15 +95,15 @@ export function controlPlane(
 
   async function describe(mirror: Mirror, preview: Preview): Promise<PreviewView> {
     const { repository, commit } = preview.wanted;
-    const [summary] = await history(mirror, commit, 1, closing);
+    const summary = await history.commit(mirror, commit);
     return {
       id: preview.id,
       repository,
       commit,
-      author: summary?.author ?? '',
-      date: summary?.date ?? 0,
-      subject: summary?.subject ?? '',
-      parents: (summary?.parents ?? []).map((parent) => label(repository, parent)),
+      author: summary.author,
+      date: summary.date,
+      subject: summary.subject,
+      parents: summary.parents.map((parent) => label(repository, parent)),
       refs: mirror.table.at(commit).map(({ kind, name }) => `${kind} ${name}`),
       label: label(repository, commit),
       state: preview.state,

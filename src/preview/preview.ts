@@ -60,6 +60,7 @@ export class Preview implements Witness {
     const { phase } = this.#state;
     const again = phase === 'failed' && this.#state.failure.ours;
     if (phase !== 'cold' && !again) return;
+    if (again) this.tell({ type: 'cooled' });
     void this.#begin((signal) => makePreview(this.wanted, this.#stages, this, signal));
   }
 

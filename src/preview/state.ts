@@ -37,7 +37,7 @@ export function advance(state: PreviewState, event: PreviewEvent, now: number): 
   switch (event.type) {
     case 'queued': {
       const since = state.phase === 'queued' ? state.since : now;
-      only(state, event, 'cold', 'queued', 'failed');
+      only(state, event, 'cold', 'queued');
       return { phase: 'queued', since, position: event.position };
     }
     case 'building':
@@ -49,7 +49,7 @@ export function advance(state: PreviewState, event: PreviewEvent, now: number): 
       return { phase: 'building', since, steps, cached, ...(step === undefined ? {} : { step }) };
     }
     case 'starting':
-      only(state, event, 'cold', 'queued', 'building', 'failed');
+      only(state, event, 'cold', 'queued', 'building');
       return { phase: 'starting', since: now, build: event.build };
     case 'ready': {
       const { build, since } = only(state, event, 'starting');

@@ -11,20 +11,47 @@ export interface CommitSummary {
   subject: string;
 }
 
-const LOG_FORMAT = ['%H', '%P', '%an', '%ct', '%s'].join('%x00');
+/** Readings kept, some KB each: commits never change, so that none is read twice in a row. */
+const KEPT = 1000;
 
-/** The last `count` commits of the history of `tip`, newest first; the hash decides, not a name. */
-export async function history(
-  mirror: Pick<Mirror, 'read'>,
-  tip: CommitId,
-  count: number,
-  signal: AbortSignal,
-): Promise<CommitSummary[]> {
-  const args = ['log', `--max-count=${count}`, `--format=${LOG_FORMAT}`, tip, '--'];
-  const output = await mirror.read(args, signal);
+const FORMAT = ['%H', '%P', '%an', '%ct', '%s'].join('%x00');
+
+/** Reads commits of mirrors, for all who ask at once and once. */
+export class History {
+  readonly #kept = new Map<string, Promise<CommitSummary[]>>();
+  readonly #closing: AbortSignal;
+
+  constructor(closing: AbortSignal) {
+    this.#closing = closing;
+  }
+
+  /** One commit. */
+  async commit(mirror: Pick<Mirror, 'read'>, id: CommitId): Promise<CommitSummary> {
+    const [summary] = await this.last(mirror, id, 1);
+    if (summary === undefined) throw new Error(`git log knows nothing of ${id}`);
+    return summary;
+  }
+
+  /** The last `count` commits of the history of `tip`, newest first. */
+  async last(mirror: Pick<Mirror, 'read'>, tip: CommitId, count: number): Promise<CommitSummary[]> {
+    const key = `${tip} ${count}`;
+    let reading = this.#kept.get(key);
+    if (reading === undefined) {
+      const args = ['log', `--max-count=${count}`, `--format=${FORMAT}`, tip, '--'];
+      reading = mirror.read(args, this.#closing).then(parse);
+      reading.catch(() => this.#kept.delete(key));
+      this.#kept.set(key, reading);
+      const [oldest] = this.#kept.keys();
+      if (this.#kept.size > KEPT && oldest !== undefined) this.#kept.delete(oldest);
+    }
+    return await reading;
+  }
+}
+
+function parse(output: string): CommitSummary[] {
   return output.split('\n').flatMap((line) => {
     const [id, parents = '', author = '', date, subject = ''] = line.split('\0');
-    if (subject === undefined || date === undefined) return [];
+    if (date === undefined) return [];
     const ids = parents.split(' ').filter((parent) => parent !== '');
     return [{ id, parents: ids, author, date: Number(date) * 1000, subject } as CommitSummary];
   });

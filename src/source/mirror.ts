@@ -47,6 +47,8 @@ export class Mirror {
   fetchedAt = 0;
   /** Why the last fetch failed, in a sentence; `undefined` after one that succeeded. */
   problem: string | undefined;
+  /** How many fetches there were. */
+  fetches = 0;
   #triedAt = 0;
   #fetching: Promise<void> | undefined;
   #seen: string | undefined;
@@ -100,6 +102,7 @@ export class Mirror {
   async #fetch(signal: AbortSignal): Promise<void> {
     const limited = AbortSignal.any([signal, AbortSignal.timeout(FETCH_LIMIT_MS)]);
     const { url } = this.repository;
+    this.fetches += 1;
     try {
       const heads = ['+refs/heads/*:refs/heads/*', '+refs/tags/*:refs/tags/*'];
       const quiet = ['--quiet', '--prune', '--no-tags', '--force', '--no-write-fetch-head'];

@@ -29,11 +29,13 @@ export class RefTable {
   readonly refs: readonly Ref[];
   readonly commits: CommitSet;
   readonly #bySlug: ReadonlyMap<string, Ref[]>;
+  readonly #byCommit: ReadonlyMap<CommitId, Ref[]>;
 
   constructor(refs: readonly Ref[], commits: CommitSet) {
     this.refs = refs;
     this.commits = commits;
     this.#bySlug = Map.groupBy(refs, (ref) => ref.slug);
+    this.#byCommit = Map.groupBy(refs, (ref) => ref.commit);
   }
 
   /** In this order: a full id; an exact slug; an abbreviated id. Never a guess. */
@@ -47,7 +49,7 @@ export class RefTable {
 
   /** The refs that stand for `commit`. */
   at(commit: CommitId): Ref[] {
-    return this.refs.filter((ref) => ref.commit === commit);
+    return this.#byCommit.get(commit) ?? [];
   }
 
   #bySlugOf(text: string): Found | undefined {

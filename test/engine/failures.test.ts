@@ -1,0 +1,214 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, test } from 'vitest';
+import { GitRepository } from '../unit/fixtures/git-repository.ts';
+import { until } from '../unit/fixtures/until.ts';
+import { LABORATORY, node, page } from './fixtures/applications.ts';
+import { TestPool } from './fixtures/test-pool.ts';
+
+describe.each(['buildkit', 'classic'] as const)('with the %s builder', (builder) => {
+  test.each([
+    [
+      'a step that fails',
+      'FROM busybox:latest\nRUN echo the words before && exit 3\n',
+      'build-failed',
+      /The step "RUN echo .*" ended with exit code 3/,
+    ],
+    [
+      'a Dockerfile that does not parse',
+      'FROM busybox:latest\nRUNN true\n',
+      'dockerfile-invalid',
+      /does not parse: .*unknown instruction: RUNN/i,
+    ],
+    ['an empty Dockerfile', '', 'dockerfile-invalid', /does not parse/],
+    [
+      'a file that is not there',
+      'FROM busybox:latest\nCOPY nothing /x\n',
+      'build-failed',
+      /not in the context/,
+    ],
+  ])(
+    '%s is told in a sentence, on the page and as data, and is not built again by a visit',
+    async (_, Dockerfile, code, words) => {
+      using repository = new GitRepository();
+      const commit = await repository.commit({ Dockerfile });
+      const good = await repository.commit(page('Good'));
+      await using pool = await TestPool.open([repository.path], { builder });
+
+      const problem = await pool.visit(commit);
+      expect([problem.status, problem.headers['content-type']]).toEqual([
+        502,
+        expect.stringContaining('application/problem+json'),
+      ]);
+      expect(JSON.parse(problem.text)).toMatchObject({
+        code,
+        detail: expect.stringMatching(words),
+        commit,
+      });
+
+      const failed = await pool.visit(commit, { navigation: true });
+      expect(failed.status).toBe(502);
+      expect(failed.text).toContain('action="/_pool/retry"');
+      expect(pool.count('building')).toBe(1);
+
+      await pool.visit(commit, { path: '/_pool/retry', method: 'POST' });
+      expect((await pool.visit(commit)).status).toBe(502);
+      expect(pool.count('building')).toBe(2);
+      expect((await pool.visit(good)).text, 'others are not touched').toContain('Good');
+      expect(await pool.containers()).toHaveLength(1);
+    },
+  );
+
+  test('a build over its time limit is ended, and its process with it', async () => {
+    using repository = new GitRepository();
+    const mark = markedSleep();
+    const commit = await repository.commit(page('Slow', [`RUN ${mark}`]));
+    await using pool = await TestPool.open([repository.path], { builder, buildTimeoutMs: 2500 });
+    const answer = pool.visit(commit);
+    await until('the step runs', async () => await isRunning(mark), 10_000);
+    expect(JSON.parse((await answer).text)).toMatchObject({
+      code: 'build-timeout',
+      detail: expect.stringContaining(mark),
+    });
+    await until('the step is gone', async () => !(await isRunning(mark)), 1000);
+  });
+
+  test('when pool ends, the step that runs is ended within a second', async () => {
+    using repository = new GitRepository();
+    const mark = markedSleep();
+    const commit = await repository.commit(page('Endless', [`RUN ${mark}`]));
+    {
+      await using pool = await TestPool.open([repository.path], { builder });
+      await pool.visit(commit, { navigation: true });
+      await until('the step runs', async () => await isRunning(mark), 10_000);
+    }
+    await until('the step is gone', async () => !(await isRunning(mark)), 1000);
+  });
+});
+
+test('a commit without a Dockerfile names those it has elsewhere', async () => {
+  using repository = new GitRepository();
+  const commit = await repository.commit({
+    'deploy/Dockerfile.web': 'FROM busybox\n',
+    'a.txt': '',
+  });
+  await using pool = await TestPool.open([repository.path]);
+  const { state } = (await pool.visit(commit), await pool.state(commit));
+  expect(state.failure).toMatchObject({
+    code: 'no-dockerfile',
+    message: expect.stringContaining('deploy/Dockerfile.web'),
+  });
+});
+
+test('an image that exits is explained by its code and its last lines', async () => {
+  using repository = new GitRepository();
+  const commit = await repository.commit(node(`console.log('no database here'); process.exit(4)`));
+  await using pool = await TestPool.open([repository.path]);
+  const { text } = await pool.visit(commit);
+  expect(JSON.parse(text)).toMatchObject({
+    code: 'exited',
+    detail: expect.stringContaining('code 4'),
+  });
+  expect((await pool.visit(commit, { navigation: true })).text).toContain('no database here');
+  expect(await pool.containers(), 'nothing is left behind').toHaveLength(0);
+});
+
+test('a command that does not exist is the fault of the Dockerfile', async () => {
+  using repository = new GitRepository();
+  const commit = await repository.commit({
+    Dockerfile: 'FROM busybox:latest\nCMD ["nothing-of-this-name"]\n',
+  });
+  await using pool = await TestPool.open([repository.path]);
+  expect(JSON.parse((await pool.visit(commit)).text)).toMatchObject({
+    code: 'exited',
+    detail: expect.stringContaining('nothing-of-this-name'),
+  });
+  expect(await pool.containers()).toHaveLength(0);
+});
+
+test('an image that never answers is ended after the limit, with the port that was asked', async () => {
+  using repository = new GitRepository();
+  const commit = await repository.commit(
+    node(`console.log('waiting for nothing'); setInterval(() => {}, 1000)`),
+  );
+  await using pool = await TestPool.open([repository.path], { startTimeoutMs: 1500 });
+  const { text } = await pool.visit(commit);
+  expect(JSON.parse(text)).toMatchObject({
+    code: 'no-answer',
+    detail: expect.stringContaining('port 3000'),
+  });
+  expect((await pool.visit(commit, { navigation: true })).text).toContain('waiting for nothing');
+  expect(await pool.containers()).toHaveLength(0);
+});
+
+test('an application that dies when it was ready is shown as failed, and retry starts it again without a build', async () => {
+  using repository = new GitRepository();
+  const commit = await repository.commit(node(LABORATORY));
+  await using pool = await TestPool.open([repository.path]);
+  expect((await pool.visit(commit)).text).toBe('laboratory');
+  await pool.visit(commit, { path: '/exit' });
+  await until('the death is noticed', () => pool.count('failed') === 1, 5000);
+  const failed = await pool.visit(commit, { navigation: true });
+  expect([failed.status, failed.text]).toEqual([
+    502,
+    expect.stringContaining('exited with code 7'),
+  ]);
+  await pool.visit(commit, { path: '/_pool/retry', method: 'POST' });
+  expect((await pool.visit(commit)).text).toBe('laboratory');
+  expect(pool.count('building')).toBe(1);
+});
+
+test('an empty repository is served, and shows its first commit once there is one', async () => {
+  using repository = new GitRepository();
+  await using pool = await TestPool.open([repository.path], { refreshMs: 200 });
+  expect((await pool.visit('')).text).toContain('There is no commit here yet');
+  const lost = await pool.visit('main', { navigation: true });
+  expect([lost.status, lost.text]).toEqual([404, expect.stringContaining('has no commit yet')]);
+  await repository.commit(page('At last'));
+  await sleep(250);
+  expect((await pool.visit('main')).text).toContain('At last');
+});
+
+test('builds wait in line, the page says where, and a full queue refuses more', async () => {
+  using repository = new GitRepository();
+  const commits = [];
+  for (const name of ['a', 'b', 'c', 'd'])
+    commits.push(await repository.commit(page(name, [`RUN echo ${name} && sleep 2`])));
+  const [a = '', b = '', c = '', d = ''] = commits;
+  await using pool = await TestPool.open([repository.path], { queueLimit: 2 });
+  for (const commit of [a, b, c]) await pool.visit(commit, { navigation: true });
+  await until('the first is being built', () => pool.count('building') === 1);
+  expect((await pool.visit(c, { navigation: true })).text).toContain('number 2');
+  expect(JSON.parse((await pool.visit(d)).text)).toMatchObject({ code: 'queue-full' });
+  const rest = await Promise.all([a, b, c].map(async (commit) => await pool.visit(commit)));
+  expect(rest.map(({ status }) => status)).toEqual([200, 200, 200]);
+  expect(
+    (await pool.visit(d)).status,
+    "a full queue is nobody's fault: the next visit tries again",
+  ).toBe(200);
+});
+
+test('a repository whose remote went away is served from the mirror, and the strip says so', async () => {
+  const repository = new GitRepository();
+  const commit = await repository.commit(page('Kept'));
+  await using pool = await TestPool.open([repository.path], { refreshMs: 200 });
+  repository[Symbol.dispose]();
+  await sleep(250);
+  expect((await pool.visit('main')).text).toContain('Kept');
+  expect((await pool.visit(commit)).status).toBe(200);
+  expect((await pool.visit('')).text).toContain('The repository cannot be fetched');
+});
+
+/** A sleep that can be told from every other process of the machine. */
+function markedSleep(): string {
+  return `sleep 9${Math.floor(Math.random() * 1e6)}`;
+}
+
+/** Whether a process with just this command line runs on the host. */
+async function isRunning(command: string): Promise<boolean> {
+  const pids = (await readdir('/proc')).filter((name) => /^[0-9]+$/.test(name));
+  const lines = pids.map(
+    async (pid) => await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => ''),
+  );
+  return (await Promise.all(lines)).some((line) => line.replaceAll('\0', ' ').trim() === command);
+}
