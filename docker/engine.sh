@@ -121,6 +121,9 @@ terminate() {
   for table in nat filter; do # an engine leaves its rules, and they would rewrite the next one's traffic
     iptables -w -t $table -S 2>/dev/null | sed -n "/ $bridge / s/^-A/-D/p" | xargs -rL 1 iptables -w -t $table || true
   done
+  # A killed engine leaves the file systems of its build steps mounted; deepest first.
+  cut -d ' ' -f 2 /proc/self/mounts | grep -F "$dir/data/" | sort -r |
+    while read -r mount; do umount "$mount" 2>/dev/null || true; done
   # An engine mounts its data folder onto itself, and one that followed a killed one leaves it so.
   # (A disk mounted there has another device than the folder above it.)
   [ "$(stat -c %d "$dir/data" 2>/dev/null)" != "$(stat -c %d "$dir")" ] || umount "$dir/data" 2>/dev/null || true

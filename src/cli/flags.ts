@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import type { Problem } from '../config/config.ts';
+import { nearest } from '../nearest.ts';
 
 /** A flag of a command, and what its help says. */
 export interface Flag {
@@ -24,8 +25,10 @@ export function readFlags(
   const { tokens } = parseArgs({ args: [...args], options, strict: false, tokens: true });
   const values: Record<string, string | string[] | boolean> = {};
   const problems: Problem[] = [];
+  let unknown = false;
   for (const token of tokens) {
-    if (token.kind === 'positional') {
+    // What follows a flag that nobody knows was meant as its value.
+    if (token.kind === 'positional' && !unknown) {
       problems.push({
         key: token.value,
         message: 'is no flag; a value comes right after its flag',
@@ -33,6 +36,7 @@ export function readFlags(
     }
     if (token.kind !== 'option') continue;
     const flag = flags.find(({ name }) => name === token.name);
+    unknown = flag === undefined;
     if (flag === undefined) {
       problems.push({ key: token.rawName, message: unknownFlag(token.name, flags) });
     } else if (flag.value === undefined) {
@@ -61,8 +65,6 @@ export function flagHelp(flags: readonly Flag[]): string {
 }
 
 function unknownFlag(name: string, flags: readonly Flag[]): string {
-  const near = flags.find(
-    (flag) => flag.name.startsWith(name) || name.startsWith(flag.name.slice(0, 4)),
-  );
+  const [near] = nearest(name, flags, (flag) => flag.name, 1);
   return `is no flag of this command${near === undefined ? '' : `; did you mean --${near.name}?`}`;
 }

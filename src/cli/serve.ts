@@ -119,7 +119,7 @@ function repositoryAround(folder: string): string[] {
 
 function complain(problems: readonly Problem[]): number {
   for (const { key, message } of problems) {
-    const name = key.startsWith('-') || key === '' ? key : `--${key}`;
+    const name = /^[a-z]/i.test(key) ? `--${key}` : key;
     const hint =
       key === 'repository' && message.startsWith('expected at least')
         ? '; you stand in none: name one with --repository <path or URL>'

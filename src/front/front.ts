@@ -38,6 +38,7 @@ const IDLE_MS = 75_000;
 /** The server that visitors meet. Not listening yet. */
 export function createFront(options: FrontOptions): Server {
   const tunnel = new Tunnel();
+  options.closing.addEventListener('abort', () => tunnel[Symbol.dispose](), { once: true });
   const front = new Front(options);
   const server = createServer({
     // The Host table is pool's own; so is the answer to what breaks it.

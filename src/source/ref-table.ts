@@ -1,5 +1,6 @@
 import type { Brand } from '../brand.ts';
 import { slug } from '../address/slug.ts';
+import { nearest } from '../nearest.ts';
 import { type CommitId, toCommitId } from './commit-id.ts';
 import type { CommitSet } from './commit-set.ts';
 
@@ -75,13 +76,7 @@ export class RefTable {
   }
 
   #unknown(text: string): Found {
-    const near = this.refs
-      .map((ref) => ({ ref, distance: distance(text, ref.slug) }))
-      .filter(({ distance: far }) => far <= Math.max(2, text.length / 3))
-      .toSorted((a, b) => a.distance - b.distance)
-      .slice(0, NEAR_LIMIT)
-      .map(({ ref }) => ref);
-    return { kind: 'unknown', near };
+    return { kind: 'unknown', near: nearest(text, this.refs, (ref) => ref.slug, NEAR_LIMIT) };
   }
 }
 
@@ -100,19 +95,4 @@ export function parseRefs(output: string): Ref[] {
 
 function describe(ref: Ref): string {
   return `${ref.kind} ${ref.name}`;
-}
-
-/** Levenshtein distance, where what only continues the typed text costs at most one. */
-function distance(typed: string, name: string): number {
-  if (name.startsWith(typed) || typed.startsWith(name)) return 1;
-  let row = Array.from({ length: name.length + 1 }, (_, index) => index);
-  for (const [i, letter] of typed.split('').entries()) {
-    const next = [i + 1];
-    for (const [j, other] of name.split('').entries()) {
-      const changed = (row[j] ?? 0) + (letter === other ? 0 : 1);
-      next.push(Math.min(changed, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[name.length] ?? name.length;
 }

@@ -1,0 +1,31 @@
+/**
+ * The `limit` names that a mistyped one most likely meant, nearest first: those within a third of
+ * its letters in Levenshtein distance, where a name that only goes on counts as near.
+ */
+export function nearest<Item>(
+  typed: string,
+  items: readonly Item[],
+  nameOf: (item: Item) => string,
+  limit: number,
+): Item[] {
+  return items
+    .map((item) => ({ item, far: distance(typed, nameOf(item)) }))
+    .filter(({ far }) => far <= Math.max(2, typed.length / 3))
+    .toSorted((a, b) => a.far - b.far)
+    .slice(0, limit)
+    .map(({ item }) => item);
+}
+
+function distance(typed: string, name: string): number {
+  if (name.startsWith(typed) || typed.startsWith(name)) return 1;
+  let row = Array.from({ length: name.length + 1 }, (_, index) => index);
+  for (let i = 0; i < typed.length; i++) {
+    const next = [i + 1];
+    for (let j = 0; j < name.length; j++) {
+      const changed = (row[j] ?? 0) + (typed[i] === name[j] ? 0 : 1);
+      next.push(Math.min(changed, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[name.length] ?? name.length;
+}

@@ -1,0 +1,121 @@
+import { spawnSync } from 'node:child_process';
+import { readFileSync, realpathSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, test } from 'vitest';
+import { connectEngine } from '../../src/engine/connect.ts';
+import { instanceOf } from '../../src/engine/labels.ts';
+import { removeInstance } from '../../src/engine/remove-instance.ts';
+import { GitRepository, TemporaryFolder } from '../unit/fixtures/git-repository.ts';
+import { until } from '../unit/fixtures/until.ts';
+import { page } from './fixtures/applications.ts';
+import { PoolProcess } from './fixtures/pool-process.ts';
+import { askPort, TestPool } from './fixtures/test-pool.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+
+describe('a pool that comes back', () => {
+  test.each(['SIGKILL', 'SIGTERM'] as const)(
+    'after %s serves what was ready without a build, at once',
+    async (signal) => {
+      using repository = new GitRepository();
+      using data = new TemporaryFolder();
+      const engine = await connectEngine(undefined, process.env);
+      const instance = instanceOf(realpathSync(data.path));
+      await using cleanUp = new AsyncDisposableStack();
+      cleanUp.defer(async () => await removeInstance(engine, instance));
+      const ready = await repository.commit(page('Still here'));
+      const building = await repository.commit(page('Cut off', ['RUN sleep 3']));
+      const port = 18_080 + Math.floor(Math.random() * 1000);
+      const args = [
+        '--repository',
+        `web=${repository.path}`,
+        '--data-dir',
+        data.path,
+        '--listen',
+        `127.0.0.1:${port}`,
+      ];
+      const visit = async (commit: string, accept = '*/*') => {
+        const host = `${commit}.pool.localhost:${port}`;
+        const response = await askPort(port, {
+          host,
+          path: '/',
+          method: 'GET',
+          headers: { accept },
+        });
+        return {
+          status: response.statusCode,
+          text: (await response.setEncoding('utf8').toArray()).join(''),
+        };
+      };
+
+      {
+        await using pool = await PoolProcess.serve(args);
+        expect((await visit(ready)).text).toContain('Still here');
+        expect((await visit(building, 'text/html')).status, 'a build is under way').toBe(503);
+        await until('the build runs', () =>
+          pool.errors.includes(`commit=${building} phase=building`),
+        );
+        expect(await pool.end(signal)).toBe(signal === 'SIGKILL' ? 'SIGKILL' : 0);
+      }
+
+      const begun = Date.now();
+      await using pool = await PoolProcess.serve(args);
+      expect(Date.now() - begun).toBeLessThan(5000);
+      expect(await visit(ready, 'text/html'), 'no waiting page, no build').toMatchObject({
+        status: 200,
+        text: expect.stringContaining('Still here'),
+      });
+      expect(pool.errors).not.toContain('phase=building');
+      expect((await visit(building)).text, 'what was being made is made again').toContain(
+        'Cut off',
+      );
+      const filters = { label: [`dev.pool.instance=${instance}`] };
+      expect(await engine.docker.listContainers({ all: true, filters })).toHaveLength(2);
+      expect(await pool.end('SIGTERM')).toBe(0);
+    },
+  );
+});
+
+test('an engine that goes away in the middle of a build is named, and all heals when it is back', async () => {
+  using folder = new TemporaryFolder();
+  // An engine of this test's own, to be killed at will.
+  const host = `unix://${folder.path}/docker.sock`;
+  const script = (name: string, ...args: string[]) => {
+    const env = { ...process.env, DOCKER_HOST: host, POOL_ENGINE_DIR: folder.path };
+    const { status, stderr } = spawnSync(join(ROOT, name), args, { env, encoding: 'utf8' });
+    if (status !== 0) throw new Error(stderr);
+  };
+  await using cleanUp = new AsyncDisposableStack();
+  script('docker/engine.sh', 'up');
+  cleanUp.defer(() => script('docker/engine.sh', 'stop'));
+  script('docker/base-images.sh', 'busybox:latest');
+
+  using repository = new GitRepository();
+  const ready = await repository.commit(page('Ready before'));
+  const commit = await repository.commit(page('In the middle', ['RUN sleep 5']));
+  await using pool = await TestPool.open([repository.path], { engine: host });
+  expect((await pool.visit(ready)).text).toContain('Ready before');
+
+  const held = pool.visit(commit);
+  await until('the build runs', () => pool.count('building') === 2, 5000);
+  await sleep(500);
+  process.kill(Number(readFileSync(join(folder.path, 'dockerd.pid'), 'utf8')), 'SIGKILL');
+  const lost = JSON.parse((await held).text) as { code: string; detail: string };
+  expect(lost).toMatchObject({ code: 'engine-lost', detail: expect.stringContaining('went away') });
+  const away = await pool.visit(commit, { navigation: true });
+  expect([away.status, away.text]).toEqual([
+    502,
+    expect.stringContaining('engine does not answer'),
+  ]);
+  expect((await pool.visit('')).status, 'the strip does not need an engine').toBe(200);
+
+  script('docker/engine.sh', 'up');
+  await until(
+    'what was ready is back',
+    async () => (await pool.visit(ready)).text.includes('Ready before'),
+    20_000,
+  );
+  expect((await pool.visit(commit)).text).toContain('In the middle');
+  expect(await pool.containers()).toHaveLength(2);
+});
