@@ -70,3 +70,12 @@ export function toFailure(error: unknown): Failure {
     ours: true,
   };
 }
+
+/** Why work ended that nobody wants any more. */
+export function cancelled(): PreviewError {
+  return new PreviewError(
+    'cancelled',
+    'Pool stopped this work before it was done.',
+    'Reload this page to start it again.',
+  );
+}

@@ -161,10 +161,13 @@ export async function openPool(config: Config, logger: Logger): Promise<Pool> {
       `http://${mirrors.size > 1 ? `${ref}---${repository}` : ref}.${site}/`,
     async [Symbol.asyncDispose]() {
       const drained = close(front);
+      // A connection that was busy just now is idle soon: nobody else would close it.
+      const idle = setInterval(() => front.closeIdleConnections(), 100);
       // Ends event streams and whatever is being made; answers under way go on.
       closing.abort();
       await previews.close();
       await Promise.race([drained, sleep(DRAIN_MS, undefined, { ref: false })]);
+      clearInterval(idle);
       front.closeAllConnections();
       desk.closeAllConnections();
       await close(desk);

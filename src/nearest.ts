@@ -8,16 +8,19 @@ export function nearest<Item>(
   nameOf: (item: Item) => string,
   limit: number,
 ): Item[] {
+  const limitFar = Math.max(2, Math.floor(typed.length / 3));
   return items
-    .map((item) => ({ item, far: distance(typed, nameOf(item)) }))
-    .filter(({ far }) => far <= Math.max(2, typed.length / 3))
+    .map((item) => ({ item, far: distance(typed, nameOf(item), limitFar) }))
+    .filter(({ far }) => far <= limitFar)
     .toSorted((a, b) => a.far - b.far)
     .slice(0, limit)
     .map(({ item }) => item);
 }
 
-function distance(typed: string, name: string): number {
+/** Anything above `most` is as good as infinite, and not worth its exact value. */
+function distance(typed: string, name: string, most: number): number {
   if (name.startsWith(typed) || typed.startsWith(name)) return 1;
+  if (Math.abs(name.length - typed.length) > most) return Infinity;
   let row = Array.from({ length: name.length + 1 }, (_, index) => index);
   for (let i = 0; i < typed.length; i++) {
     const next = [i + 1];
@@ -25,6 +28,7 @@ function distance(typed: string, name: string): number {
       const changed = (row[j] ?? 0) + (typed[i] === name[j] ? 0 : 1);
       next.push(Math.min(changed, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
     }
+    if (Math.min(...next) > most) return Infinity;
     row = next;
   }
   return row[name.length] ?? name.length;

@@ -22,6 +22,8 @@ export class BuildLog {
   #text = '';
   #overflow = '';
   #lost = 0;
+  /** How often it began anew. */
+  #edition = 0;
   #stream: WriteStream | undefined;
   #grown = Promise.withResolvers<void>();
   #state: 'unread' | 'growing' | 'ended' = 'unread';
@@ -41,6 +43,7 @@ export class BuildLog {
 
   /** Drops what is there: a new build tells its own story. */
   clear(): void {
+    this.#edition += 1;
     this.#text = '';
     this.#overflow = '';
     this.#lost = 0;
@@ -84,13 +87,14 @@ export class BuildLog {
   /** The log from an offset on, piece by piece, until it ends. */
   async *follow(from: number, signal: AbortSignal): AsyncGenerator<LogPiece> {
     let next = from;
+    let edition = this.#edition;
     const left = Promise.withResolvers<void>();
     signal.addEventListener('abort', () => left.resolve(), { once: true });
     while (!signal.aborted) {
       const grown = this.#grown.promise;
       const text = await this.read();
-      // A log that began anew is shorter than what this reader saw.
-      if (next > text.length) next = 0;
+      if (edition !== this.#edition || next > text.length) next = 0;
+      edition = this.#edition;
       if (next < text.length) {
         const piece = { text: text.slice(next), next: text.length };
         next = piece.next;

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import type { Engine } from '../engine/connect.ts';
-import { cancelled, engineError } from '../engine/engine-error.ts';
-import { PreviewError } from '../errors.ts';
+import { engineError } from '../engine/engine-error.ts';
+import { cancelled, PreviewError } from '../errors.ts';
 import { BuildKitTrace } from './buildkit-trace.ts';
 import type { Image } from './image.ts';
 import { ClassicTrace } from './classic-trace.ts';
@@ -67,7 +67,9 @@ async function run(
   const version = engine.buildKit ? { version: 2 as unknown as '2' } : {};
   const answer = await startBuild(engine, context, { ...options, ...version }, trace);
   for await (const message of readMessages(answer)) {
-    if (message.error !== undefined) throw explainBuild(message.error, trace.progress.step);
+    if (message.error !== undefined) {
+      throw explainBuild(message.error, trace.failedStep ?? trace.progress.step);
+    }
     const lines = trace.read(message);
     listener.lines(lines);
     listener.progress(trace.progress);

@@ -34,6 +34,7 @@ interface Vertex {
   counted: boolean;
   cached: boolean;
   failed: boolean;
+  decoder: TextDecoder;
   output: LineSplitter;
 }
 
@@ -41,6 +42,7 @@ interface Vertex {
 export class BuildKitTrace implements Trace {
   readonly progress: BuildProgress = { step: undefined, steps: 0, cached: 0 };
   imageId: string | undefined;
+  failedStep: string | undefined;
   readonly #vertexes = new Map<string, Vertex>();
   #speaking: Vertex | undefined;
 
@@ -77,6 +79,8 @@ export class BuildKitTrace implements Trace {
     }
     if (told.error !== '' && !vertex.failed) {
       vertex.failed = true;
+      // The steps beside the one that failed are cancelled, and say so.
+      if (!/context canceled/i.test(told.error)) this.failedStep ??= vertex.name.replace(STEP, '');
       lines.push(...this.#speak(vertex), `  ${plainLine(told.error)}`);
     }
     return lines;
@@ -84,7 +88,7 @@ export class BuildKitTrace implements Trace {
 
   #output(digest: string, bytes: Uint8Array): string[] {
     const vertex = this.#known(digest, '');
-    const lines = vertex.output.push(Buffer.from(bytes).toString('utf8'));
+    const lines = vertex.output.push(vertex.decoder.decode(bytes, { stream: true }));
     if (lines.length === 0) return [];
     return [...this.#speak(vertex), ...lines.map((line) => `  ${line}`)];
   }
@@ -99,8 +103,8 @@ export class BuildKitTrace implements Trace {
   #known(digest: string, name: string): Vertex {
     let vertex = this.#vertexes.get(digest);
     if (vertex === undefined) {
-      const output = new LineSplitter();
-      vertex = { name, counted: false, cached: false, failed: false, output };
+      const readers = { decoder: new TextDecoder(), output: new LineSplitter() };
+      vertex = { name, counted: false, cached: false, failed: false, ...readers };
       this.#vertexes.set(digest, vertex);
     }
     return vertex;

@@ -10,6 +10,7 @@ const NOISE =
 export class ClassicTrace implements Trace {
   readonly progress: BuildProgress = { step: undefined, steps: 0, cached: 0 };
   imageId: string | undefined;
+  readonly failedStep = undefined;
   readonly #splitter = new LineSplitter();
 
   read(message: BuildMessage): string[] {

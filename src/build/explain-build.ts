@@ -31,6 +31,22 @@ export function explainBuild(message: string, step: string | undefined): Preview
       { cause },
     );
   }
+  if (/no active sessions/i.test(said)) {
+    return new PreviewError(
+      'build-failed',
+      `The Dockerfile needs a secret or an agent of the builder, which pool cannot give: ${shorten(stripPrefix(said))}.`,
+      'Take --mount=type=secret and --mount=type=ssh out in a new commit, and visit that one.',
+      { cause },
+    );
+  }
+  if (/frontend gateway\.v0/.test(message)) {
+    return new PreviewError(
+      'base-image',
+      `The "# syntax=" line of the Dockerfile names an image that cannot be had: ${shorten(stripPrefix(said))}.`,
+      'Take that line out, or let the engine reach its registry; then retry.',
+      { cause },
+    );
+  }
   if (UNPARSED.test(message)) {
     return new PreviewError(
       'dockerfile-invalid',
@@ -66,7 +82,7 @@ export function explainBuild(message: string, step: string | undefined): Preview
 /** Prefixes that say which part of the builder speaks, not what is wrong. */
 function stripPrefix(said: string): string {
   return said
-    .replace(/^(error: )?failed to (solve|build)( with frontend dockerfile\.v0)?: /i, '')
+    .replace(/^(error: )?failed to (solve|build)( with frontend [a-z]+\.v0)?: /i, '')
     .replace(
       /^(rpc error: code = \w+ desc = |failed to create LLB definition: |failed to solve: |failed to load cache key: |failed to compute cache key: )+/i,
       '',

@@ -24,6 +24,8 @@ export interface Trace {
   readonly progress: BuildProgress;
   /** The id of the image, once the builder told it. */
   readonly imageId: string | undefined;
+  /** The step that failed, where the builder names it; else it is the one that ran last. */
+  readonly failedStep: string | undefined;
   /** Plain lines that this message adds to the log. */
   read(message: BuildMessage): string[];
 }

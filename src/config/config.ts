@@ -106,10 +106,15 @@ export function parseConfig(input: object): { config: Config } | { problems: Pro
     const [key = '', index] = issue.path;
     const given = (input as Record<string, unknown>)[String(key)];
     const value = typeof index === 'number' ? (given as unknown[])[index] : given;
-    const came = value === undefined ? '' : `; came ${JSON.stringify(value)}`;
+    const came = value === undefined ? '' : `; came ${masked(JSON.stringify(value))}`;
     return { key: String(key), message: issue.message + came };
   });
   return { problems };
+}
+
+/** A password that somebody put into a URL is not printed. */
+function masked(text: string): string {
+  return text.replaceAll(/\/\/[^/@\s"]*@/g, '//…@');
 }
 
 function defaultDataDir(): string {
@@ -124,7 +129,8 @@ function toUrl(place: string): string | undefined {
     const url = URL.canParse(place) ? new URL(place) : undefined;
     return url !== undefined && url.username === '' && url.password === '' ? place : undefined;
   }
-  if (/^[a-z][a-z0-9+.-]*:/i.test(place) || place.startsWith('-')) return undefined;
+  // Another scheme, scp's host:path, or what git would take for an option.
+  if (/^([a-z][a-z0-9+.-]*|[^/]+@[^/]+):/i.test(place) || place.startsWith('-')) return undefined;
   return isAbsolute(place) ? place : resolve(place);
 }
 

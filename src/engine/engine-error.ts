@@ -1,4 +1,4 @@
-import { PreviewError } from '../errors.ts';
+import { cancelled, PreviewError } from '../errors.ts';
 
 /** Codes of Node's sockets that mean: nobody is there. */
 const UNREACHABLE = new Set([
@@ -45,15 +45,6 @@ export function diskFull(doing: string, cause: unknown): PreviewError {
     `The engine's disk is full; that was while ${doing}.`,
     'Free some room ("docker system df" shows what takes it), then reload this page.',
     { cause },
-  );
-}
-
-/** Why work ended that nobody wants any more. */
-export function cancelled(): PreviewError {
-  return new PreviewError(
-    'cancelled',
-    'Pool stopped this work before it was done.',
-    'Reload this page to start it again.',
   );
 }
 

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type ClientSide, requestHeaders, responseHeaders } from './headers.ts';
+import { type ClientSide, originForm, requestHeaders, responseHeaders } from './headers.ts';
 import type { Upstream } from './upstream.ts';
 
 /** May be sent twice without harm (RFC 9110, section 9.2.1). */
@@ -62,12 +62,4 @@ function mayRepeat(request: IncomingMessage, reusedSocket: boolean): boolean {
   const bodyless =
     headers['content-length'] === undefined && headers['transfer-encoding'] === undefined;
   return reusedSocket && bodyless && SAFE.has(method);
-}
-
-/** A target as an origin server gets it (RFC 9112, section 3.2.1): an absolute one loses its authority. */
-function originForm(target: string): string {
-  const absolute = /^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i.exec(target);
-  if (absolute === null) return target;
-  const rest = target.slice(absolute[0].length);
-  return rest.startsWith('/') ? rest : `/${rest}`;
 }

@@ -1,13 +1,17 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Address, destinationOf } from '../address/host.ts';
 import { toFailure } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { Control, Visit } from '../preview/control.ts';
+import type { PreviewId } from '../preview/preview.ts';
+import type { PreviewState } from '../preview/state.ts';
 import { problemAnswer, textAnswer } from './answers.ts';
 import { type Client, clientOf } from './client.ts';
 import { decide } from './decide.ts';
 import { type Exchange, httpExchange, upgradeExchange } from './exchange.ts';
+import { originForm } from './headers.ts';
 import { deskAway, lostAnswer, previewAnswer, silentAnswer, tooMany } from './own-answers.ts';
 import { POOL_PATH, poolAnswer } from './pool-paths.ts';
 import type { LiveRoute, Routes } from './routes.ts';
@@ -34,6 +38,9 @@ const HELD_LIMIT = 10_000;
 const HEADERS_LIMIT_MS = 15_000;
 /** Longer than browsers keep an idle connection for reuse, so that they close it and not pool. */
 const IDLE_MS = 75_000;
+
+/** A preview that goes cold again and again is asked for at this pace. */
+const ANEW_MS = 100;
 
 /** The server that visitors meet. Not listening yet. */
 export function createFront(options: FrontOptions): Server {
@@ -115,34 +122,44 @@ class Front {
     exchange: Exchange,
     address: Address,
     client: Client,
-    visit: Extract<Visit, { kind: 'preview' }>,
+    found: Extract<Visit, { kind: 'preview' }>,
   ): Promise<void> {
     const { control, routes, holdMs } = this.#options;
     const begun = Date.now();
-    let { state } = visit.view;
-    for (;;) {
-      const decision = decide(state.phase, client, Date.now() - begun, holdMs);
-      if (decision.do === 'forward') {
-        const live = routes.of(visit.view.id);
-        if (live !== undefined) return this.#forward(exchange, address, live);
-        // The route went while this was decided.
-        state = { phase: 'cold', since: Date.now() };
-        continue;
+    let visit = found;
+    while (!exchange.over.aborted) {
+      const { id, state } = visit.view;
+      const live = routes.of(id);
+      // A route that went a moment ago is as good as one that is to come.
+      const phase = state.phase === 'ready' && live === undefined ? 'starting' : state.phase;
+      const decision = decide(phase, client, Date.now() - begun, holdMs);
+      if (decision.do === 'forward' && live !== undefined) {
+        return this.#forward(exchange, address, live);
       }
-      if (decision.do !== 'hold') {
-        const parts = { ...visit, view: { ...visit.view, state }, site: address.site };
-        const log = decision.do.endsWith('page') ? await control.log(visit.view.id) : '';
-        return exchange.answer(previewAnswer(decision, { ...parts, log }));
+      if (decision.do === 'hold') {
+        if (this.#held >= HELD_LIMIT) return exchange.answer(tooMany(HELD_LIMIT));
+        const settled = await this.#hold(exchange, id, decision.ms);
+        visit = { ...visit, view: { ...visit.view, state: settled } };
+        if (settled.phase !== 'cold' && (settled.phase !== 'ready' || routes.of(id))) continue;
+        // It went while somebody waited, with its engine or its container: begin anew.
+        await sleep(ANEW_MS);
+        const anew = await control.visit(address, true);
+        if (anew.kind !== 'preview') return exchange.answer(lostAnswer(anew, address, client));
+        visit = anew;
+      } else if (decision.do !== 'forward') {
+        const log = decision.do.endsWith('page') ? await control.log(id) : '';
+        return exchange.answer(previewAnswer(decision, { ...visit, site: address.site, log }));
       }
-      if (this.#held >= HELD_LIMIT) return exchange.answer(tooMany(HELD_LIMIT));
-      this.#held += 1;
-      try {
-        const over = AbortSignal.any([exchange.over, AbortSignal.timeout(decision.ms)]);
-        state = await control.settled(visit.view.id, over);
-      } finally {
-        this.#held -= 1;
-      }
-      if (exchange.over.aborted) return;
+    }
+  }
+
+  async #hold(exchange: Exchange, preview: PreviewId, ms: number): Promise<PreviewState> {
+    this.#held += 1;
+    try {
+      const over = AbortSignal.any([exchange.over, AbortSignal.timeout(ms)]);
+      return await this.#options.control.settled(preview, over);
+    } finally {
+      this.#held -= 1;
     }
   }
 
@@ -171,17 +188,25 @@ function headOf(request: IncomingMessage) {
 }
 
 function isPoolPath({ url = '/' }: IncomingMessage): boolean {
-  return url.startsWith(POOL_PATH);
+  return originForm(url).startsWith(POOL_PATH);
 }
 
 function poolRequest({ request, over }: Exchange, client: Client, closing: AbortSignal) {
-  const { 'last-event-id': eventId, 'sec-fetch-site': site } = request.headers;
+  const { 'last-event-id': eventId } = request.headers;
   return {
     method: request.method ?? 'GET',
-    target: request.url ?? '/',
+    target: originForm(request.url ?? '/'),
     lastEventId: typeof eventId === 'string' ? eventId : undefined,
-    secFetchSite: typeof site === 'string' ? site : undefined,
+    foreign: isForeign(request),
     client,
     over: AbortSignal.any([over, closing]),
   };
+}
+
+/** Whether a page of another origin made the browser ask; over plain HTTP only Origin tells. */
+function isForeign({ headers }: IncomingMessage): boolean {
+  const site = headers['sec-fetch-site'];
+  if (site !== undefined) return site !== 'same-origin' && site !== 'none';
+  const { origin, host = '' } = headers;
+  return origin !== undefined && origin.replace(/^https?:\/\//, '') !== host;
 }

@@ -8,15 +8,13 @@ const HOP_BY_HOP = new Set([
   'upgrade',
 ]);
 
+/** What frames and addresses a message, and is its own whatever Connection names. */
+const KEPT = new Set(['host', 'content-length']);
+
 /** Who a client says it is, and by which way it came: pool sets these, and believes nobody. */
-const FORWARDED = new Set([
-  'forwarded',
-  'x-forwarded-for',
-  'x-forwarded-host',
-  'x-forwarded-proto',
-  'x-forwarded-port',
-  'x-real-ip',
-]);
+export function isForwarding(name: string): boolean {
+  return /^(forwarded|x-real-ip|x-forwarded-.*)$/i.test(name);
+}
 
 /** What pool knows of the visitor's side. */
 export interface ClientSide {
@@ -31,7 +29,7 @@ export function requestHeaders(raw: readonly string[], client: ClientSide): stri
     ([name, value]) => name.toLowerCase() === 'transfer-encoding' && /chunked/i.test(value),
   );
   return [
-    ...endToEnd(raw, FORWARDED),
+    ...endToEnd(raw, isForwarding),
     ...(chunked ? ['Transfer-Encoding', 'chunked'] : []),
     'X-Forwarded-For',
     client.address,
@@ -47,19 +45,28 @@ export function responseHeaders(raw: readonly string[], own: readonly string[]):
   const replaced = new Set(
     own.filter((_, index) => index % 2 === 0).map((name) => name.toLowerCase()),
   );
-  return [...endToEnd(raw, replaced), ...own];
+  return [...endToEnd(raw, (name) => replaced.has(name)), ...own];
 }
 
-function endToEnd(raw: readonly string[], without: ReadonlySet<string>): string[] {
+function endToEnd(raw: readonly string[], drop: (name: string) => boolean): string[] {
   const named = pairs(raw)
     .filter(([name]) => name.toLowerCase() === 'connection')
-    .flatMap(([, value]) => value.split(',').map((token) => token.trim().toLowerCase()));
-  const dropped = new Set([...HOP_BY_HOP, ...without, ...named]);
+    .flatMap(([, value]) => value.split(',').map((token) => token.trim().toLowerCase()))
+    .filter((name) => !KEPT.has(name));
+  const dropped = new Set([...HOP_BY_HOP, ...named]);
   return pairs(raw)
-    .filter(([name]) => !dropped.has(name.toLowerCase()))
+    .filter(([name]) => !dropped.has(name.toLowerCase()) && !drop(name.toLowerCase()))
     .flat();
 }
 
 function pairs(raw: readonly string[]): [name: string, value: string][] {
   return raw.flatMap((name, index) => (index % 2 === 0 ? [[name, raw[index + 1] ?? '']] : []));
+}
+
+/** A target as an origin server gets it (RFC 9112, section 3.2.1): an absolute one loses its authority. */
+export function originForm(target: string): string {
+  const absolute = /^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i.exec(target);
+  if (absolute === null) return target;
+  const rest = target.slice(absolute[0].length);
+  return rest.startsWith('/') ? rest : `/${rest}`;
 }

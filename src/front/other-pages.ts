@@ -1,6 +1,15 @@
 import { html } from '../page/html.ts';
-import { layout, type Page } from '../page/layout.ts';
+import { layout, type Page, readScript } from '../page/layout.ts';
 import type { Choice } from '../preview/control.ts';
+
+/** A page that is out of date soon: it asks again by itself, every so many seconds. */
+interface Passing {
+  /** The status that it was sent with; another one is news. */
+  status: number;
+  everyS: number;
+}
+
+const AGAIN = readScript(new URL('again.client.js', import.meta.url));
 
 /** Says that something went otherwise than the visitor wanted, and what to do next. */
 export function messagePage(
@@ -8,13 +17,14 @@ export function messagePage(
   message: string,
   next: string,
   site: string,
-  refreshS?: number,
+  { status, everyS }: Passing,
 ): Page {
   return layout({
     title,
     site,
-    ...(refreshS === undefined ? {} : { refreshS }),
-    body: html`<main>
+    script: AGAIN,
+    refreshS: everyS,
+    body: html`<main data-status="${status}" data-every="${everyS}">
       <h1>${title}</h1>
       <p>${message}</p>
       <p class="soft">${next}</p>
@@ -28,14 +38,14 @@ export function unknownPage(
   reason: string,
   near: readonly Choice[],
   site: string,
-  refreshS: number | undefined,
+  everyS: number | undefined,
 ): Page {
-  const again = `Pool looks again in ${refreshS} s; this page then loads by itself.`;
+  const again = `Pool looks again in ${everyS} s; this page then goes on by itself.`;
   return layout({
     title: `Nothing is named ${ref}`,
     site,
-    ...(refreshS === undefined ? {} : { refreshS }),
-    body: html`<main>
+    ...(everyS === undefined ? {} : { script: AGAIN, refreshS: everyS }),
+    body: html`<main data-status="404" data-every="${everyS}">
       <h1>Nothing is named <span class="id">${ref}</span></h1>
       <p>${reason}</p>
       ${
@@ -43,7 +53,7 @@ export function unknownPage(
         html`<p>Did you mean:</p>
           ${choiceList(near, site)}`
       }
-      ${refreshS !== undefined && html`<p class="soft">${again}</p>`}
+      ${everyS !== undefined && html`<p class="soft">${again}</p>`}
       <p><a href="//${site}/">All branches and tags</a></p>
     </main>`,
   });

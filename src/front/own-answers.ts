@@ -65,7 +65,11 @@ export function lostAnswer(
     }
     case 'refused': {
       const { message, next, code } = visit.failure;
-      if (format === 'html') return pageAnswer(503, messagePage('Not now', message, next, site, 5));
+      if (format === 'html')
+        return pageAnswer(
+          503,
+          messagePage('Not now', message, next, site, { status: 503, everyS: 5 }),
+        );
       return problemAnswer(503, 'Not now', message, { next, code }, { 'retry-after': '5' });
     }
   }
@@ -74,11 +78,16 @@ export function lostAnswer(
 /** The application has a route, but gave no answer. */
 export function silentAnswer({ site }: Address, { format }: Client): Answer {
   const message = 'The application at this commit did not answer, or closed the connection.';
-  const next = 'It may be restarting; this page loads anew in 2 seconds. /_pool/ tells more.';
+  const next =
+    'It may be restarting; this page goes on by itself when it is back. /_pool/ tells more.';
   if (format === 'html') {
-    return pageAnswer(502, messagePage('No answer', message, next, site, 2), {
-      'retry-after': '2',
-    });
+    return pageAnswer(
+      502,
+      messagePage('No answer', message, next, site, { status: 502, everyS: 2 }),
+      {
+        'retry-after': '2',
+      },
+    );
   }
   return problemAnswer(502, 'No answer', message, { next }, { 'retry-after': '2' });
 }
@@ -90,7 +99,7 @@ export function deskAway(site: string): Answer {
     'Its own pages are back in a moment.',
     'Previews go on.',
     site,
-    2,
+    { status: 503, everyS: 2 },
   );
   return pageAnswer(503, page, { 'retry-after': '2' });
 }

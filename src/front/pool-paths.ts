@@ -18,7 +18,8 @@ export interface PoolRequest {
   /** Path and query. */
   target: string;
   lastEventId: string | undefined;
-  secFetchSite: string | undefined;
+  /** Asked by a page of another origin. */
+  foreign: boolean;
   client: Client;
   over: AbortSignal;
 }
@@ -68,14 +69,14 @@ export async function poolAnswer(
 
 /** Starts a failed preview again, and leads back to it. */
 function retry(
-  { method, secFetchSite }: PoolRequest,
+  { method, foreign }: PoolRequest,
   { view }: Extract<Visit, { kind: 'preview' }>,
   control: Control,
 ): Answer {
   if (method !== 'POST') {
     return problemAnswer(405, 'Method not allowed', 'Retry with POST.', {}, { allow: 'POST' });
   }
-  if (secFetchSite !== undefined && secFetchSite !== 'same-origin' && secFetchSite !== 'none') {
+  if (foreign) {
     return problemAnswer(403, 'Forbidden', 'Another site may not retry a preview.');
   }
   control.retry(view.id);

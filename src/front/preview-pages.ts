@@ -15,8 +15,12 @@ export interface PreviewPageParts {
   log: string;
 }
 
-/** Of a long log the end is shown: with the rest of the page it stays far below 30 KB. */
-const TAIL_LIMIT = 12_000;
+/** Of a long log the end is shown: with the rest of the page it stays below 30 KB. */
+const TAIL_BYTES = 12_000;
+/** The reason stands at the end: a page without a script cannot scroll there. */
+const FAILURE_LINES = 40;
+/** More names than this say nothing more. */
+const REF_LIMIT = 20;
 /** Where no script runs the page asks again so often. */
 const REFRESH_S = 2;
 
@@ -29,7 +33,7 @@ export function waitingPage({ view, site, log }: PreviewPageParts): Page {
     site,
     script: FOLLOW,
     refreshS: REFRESH_S,
-    body: html`<main data-next="${log.length}" data-over="ready failed">
+    body: html`<main data-next="${log.length}" data-over="cold ready failed">
       ${heading(view)} ${status(view)} ${logBox(log)}
       <noscript><p class="soft">This page loads anew every ${REFRESH_S} seconds.</p></noscript>
       <p class="soft">
@@ -56,8 +60,8 @@ export function failurePage({ view, site, log }: PreviewPageParts): Page {
         ${view.parents.map((label, index) => html`<a href="//${label}.${site}/">${index === 0 ? 'Parent commit' : 'Other parent'}</a>`)}
         <a href="/_pool/">More about this preview</a>
       </div>
-      <h2 id="log">The end of the log</h2>
-      ${logBox(log)}
+      <h2>The end of the log</h2>
+      ${logBox(log, FAILURE_LINES)}
     </main>`,
   });
 }
@@ -70,7 +74,7 @@ export function previewPage(parts: PreviewPageParts, now: number): Page {
     ['Repository', view.repository],
     ['Author', view.author],
     ['Committed', `${new Date(view.date).toISOString()} (${age(view.date, now)})`],
-    ['Named by', view.refs.join(', ') || 'no branch or tag'],
+    ['Named by', namesOf(view).join(', ') || 'no branch or tag'],
     ['Address', `resolved as ${rule}`],
     ['Mirror', `fetched ${age(mirroredAt, now)}`],
     ...runFacts(view),
@@ -118,7 +122,7 @@ function heading(view: PreviewView): Html {
     ${
       view.refs.length > 0 &&
       html`<ul class="refs">
-        ${view.refs.map((ref) => html`<li class="ref">${ref}</li>`)}
+        ${namesOf(view).map((ref) => html`<li class="ref">${ref}</li>`)}
       </ul>`
     }`;
 }
@@ -129,11 +133,26 @@ function status({ state }: PreviewView): Html {
   </p>`;
 }
 
-function logBox(log: string): Html {
-  const cut = log.length > TAIL_LIMIT;
-  const tail = cut ? log.slice(log.indexOf('\n', log.length - TAIL_LIMIT) + 1) : log;
-  return html`<pre tabindex="0" role="log" aria-label="Log">
-${cut && html`<a href="/_pool/log">… the whole log …</a> `}${tail}</pre>`;
+/** The names of a commit, as many as one reads. */
+function namesOf({ refs }: PreviewView): string[] {
+  const more = refs.length - REF_LIMIT;
+  return [...refs.slice(0, REF_LIMIT), ...(more > 0 ? [`and ${more} more`] : [])];
+}
+
+/** The end of a log: at most so many lines, and never more than `TAIL_BYTES` of markup. */
+function logBox(log: string, lines = Infinity): Html {
+  const text = log.trimEnd();
+  const last = text.split('\n').slice(-lines).join('\n');
+  let tail = last.slice(-TAIL_BYTES);
+  while (Buffer.byteLength(html`${tail}`.text) > TAIL_BYTES) {
+    tail = tail.slice(Math.ceil(tail.length / 4));
+  }
+  // The line in which the cut fell is left out, unless it is the only one.
+  if (tail.length < last.length) tail = tail.slice(tail.indexOf('\n') + 1);
+  const whole = tail.length < text.length && html`<a href="/_pool/log">… the whole log …</a>`;
+  const shown = [whole || undefined, tail === '' ? undefined : tail];
+  const parts = shown.filter((part) => part !== undefined).map((part) => html`${part}\n`);
+  return html`<pre tabindex="0" role="log" aria-label="Log">${parts}</pre>`;
 }
 
 function runFacts({ state }: PreviewView): [string, string][] {

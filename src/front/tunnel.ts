@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import httpProxy from 'http-proxy';
-import type { ClientSide } from './headers.ts';
+import { type ClientSide, isForwarding } from './headers.ts';
 import type { Upstream } from './upstream.ts';
 
 /** True for an opening handshake (RFC 6455, section 4.1): all else is an ordinary request. */
@@ -23,7 +23,7 @@ export class Tunnel implements Disposable {
 
   constructor() {
     this.#proxy.on('proxyReqWs', (outgoing, request) => {
-      outgoing.once('upgrade', (_answer, socket: Socket) => {
+      outgoing.once('socket', (socket: Socket) => {
         this.#upstreams.get(request)?.hold(socket);
         this.#open.add(socket);
         socket.once('close', () => this.#open.delete(socket));
@@ -47,9 +47,7 @@ export class Tunnel implements Disposable {
     onFailure: (error: Error) => void,
   ): void {
     const { headers } = request;
-    for (const name of Object.keys(headers)) {
-      if (/^(forwarded|x-forwarded-.*|x-real-ip)$/.test(name)) delete headers[name];
-    }
+    for (const name of Object.keys(headers)) if (isForwarding(name)) delete headers[name];
     headers['x-forwarded-for'] = client.address;
     headers['x-forwarded-host'] = client.host;
     headers['x-forwarded-proto'] = client.protocol;

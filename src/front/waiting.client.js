@@ -12,7 +12,8 @@ const follow = (from) => {
     dot.className = `dot ${state.phase}`;
     if (over.split(' ').includes(state.phase)) {
       events.close();
-      location.reload();
+      // A preview that is cold was forgotten by a restart: loading anew visits it again.
+      setTimeout(() => location.reload(), state.phase === 'cold' ? 1000 : 0);
     }
   });
   events.addEventListener('log', ({ data }) => {

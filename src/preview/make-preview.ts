@@ -31,7 +31,12 @@ export interface Stages {
   /** An image to a container that runs, and that goes away again unless it is kept. */
   startContainer(wanted: Wanted, image: Image, signal: AbortSignal): Promise<StartedContainer>;
   /** Waits until the application answers. */
-  awaitReady(wanted: Wanted, at: Endpoint, to: BuildListener, signal: AbortSignal): Promise<void>;
+  awaitReady(
+    wanted: Wanted,
+    at: Endpoint,
+    to: BuildListener,
+    signal: AbortSignal,
+  ): Promise<Endpoint>;
 }
 
 /** Who is told how it goes. */
@@ -55,6 +60,7 @@ export async function makePreview(
   const image = known ?? (await stages.queue(wanted, build, signal));
   witness.tell({ type: 'starting', build: image.build });
   await using container = await stages.startContainer(wanted, image, signal);
-  await stages.awaitReady(wanted, container.endpoint, witness, signal);
-  witness.tell({ type: 'ready', endpoint: container.keep() });
+  const endpoint = await stages.awaitReady(wanted, container.endpoint, witness, signal);
+  container.keep();
+  witness.tell({ type: 'ready', endpoint });
 }

@@ -1,7 +1,7 @@
 import type { Brand } from '../brand.ts';
 import type { BuildLog } from '../build/build-log.ts';
 import type { BuildProgress } from '../build/trace.ts';
-import { toFailure } from '../errors.ts';
+import { cancelled, toFailure } from '../errors.ts';
 import type { Endpoint } from '../run/endpoint.ts';
 import type { BuildSummary } from '../build/image.ts';
 import type { Logger } from '../logger.ts';
@@ -75,8 +75,8 @@ export class Preview implements Witness {
   adopt(endpoint: Endpoint, build: BuildSummary): Promise<void> {
     return this.#begin(async (signal) => {
       this.tell({ type: 'starting', build });
-      await this.#stages.awaitReady(this.wanted, endpoint, this, signal);
-      this.tell({ type: 'ready', endpoint });
+      const ready = await this.#stages.awaitReady(this.wanted, endpoint, this, signal);
+      this.tell({ type: 'ready', endpoint: ready });
     });
   }
 
@@ -148,7 +148,7 @@ export class Preview implements Witness {
       await this.log.begin();
       await job(signal);
     } catch (error) {
-      const failure = toFailure(error);
+      const failure = toFailure(signal.aborted ? cancelled() : error);
       if (failure.code === 'internal') this.#logger('internal', this.wanted, { error });
       this.log.write([`pool: ${failure.message}`]);
       this.tell({ type: 'failed', failure });

@@ -4,7 +4,7 @@ import { BuildLog } from '../build/build-log.ts';
 import type { RepositoryName } from '../address/label.ts';
 import { toFailure } from '../errors.ts';
 import type { Logger } from '../logger.ts';
-import { exited } from '../run/await-ready.ts';
+import { exited, LAST_LINES } from '../run/await-ready.ts';
 import type { Containers } from '../run/containers.ts';
 import { toCommitId } from '../source/commit-id.ts';
 import type { Route } from './control.ts';
@@ -104,7 +104,7 @@ export class Previews {
       const vitals = await this.#containers.vitals(containerId);
       if (preview.state.phase !== 'ready' || vitals?.running === true) return;
       await preview.log.begin();
-      preview.log.write(['', 'The last lines of the application:', ...lines]);
+      preview.log.write([LAST_LINES, ...lines]);
       preview.log.end();
       const { message, next } = exited(vitals, 'after it was ready');
       const failure = { code: 'stopped-by-itself', message, next, ours: false } as const;

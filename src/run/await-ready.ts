@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Port } from '../address/label.ts';
 import { PreviewError } from '../errors.ts';
 import type { Containers, Vitals } from './containers.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -8,10 +9,12 @@ import { askHttp } from './probe.ts';
 const ASK_EVERY_MS = 25;
 /** The engine is asked less often than the application: its answer changes once. */
 const LOOK_EVERY_MS = 200;
+/** The other published ports are asked too when the likeliest was silent for so long. */
+const OTHERS_AFTER_MS = 1000;
 
 /**
- * Resolves when the application answers over HTTP, with any status. Throws `exited` or `no-answer`,
- * with the last lines that it wrote handed to `lines`.
+ * Resolves when the application answers over HTTP, with any status, to the endpoint whose port
+ * did. Throws `exited` or `no-answer`; the last lines that it wrote are handed to `lines` first.
  */
 export async function awaitReady(
   containers: Pick<Containers, 'vitals' | 'lastLines'>,
@@ -20,26 +23,72 @@ export async function awaitReady(
   lines: (lines: readonly string[]) => void,
   limitMs: number,
   signal: AbortSignal,
-): Promise<void> {
-  const begun = Date.now();
-  const hostPort = endpoint.published[endpoint.port] ?? 0;
-  const over = AbortSignal.any([signal, AbortSignal.timeout(limitMs)]);
-  let looked = begun;
-  while (!over.aborted) {
-    if ((await askHttp(hostPort, hostname, over)) !== undefined) return;
-    if (Date.now() - looked >= LOOK_EVERY_MS) {
-      looked = Date.now();
-      const vitals = await containers.vitals(endpoint.containerId);
-      if (vitals?.running !== true) {
-        lines(await containers.lastLines(endpoint.containerId));
-        throw exited(vitals, 'before it answered');
-      }
-    }
-    await sleep(ASK_EVERY_MS, undefined, { signal: over }).catch(() => {});
+): Promise<Endpoint> {
+  const done = new AbortController();
+  const over = AbortSignal.any([signal, AbortSignal.timeout(limitMs), done.signal]);
+  try {
+    const port = await Promise.race([
+      firstAnswer(endpoint, hostname, over),
+      untilExit(containers, endpoint.containerId, over),
+    ]);
+    signal.throwIfAborted();
+    if (port === undefined) throw silent(endpoint, limitMs);
+    if (port === endpoint.port) return endpoint;
+    const portRule = `${port} answered HTTP, ${endpoint.port} did not (${endpoint.portRule})`;
+    return { ...endpoint, port, portRule };
+  } catch (error) {
+    const written = signal.aborted ? [] : await containers.lastLines(endpoint.containerId);
+    if (written.length > 0) lines([LAST_LINES, ...written]);
+    throw error;
+  } finally {
+    done.abort();
   }
-  signal.throwIfAborted();
-  lines(await containers.lastLines(endpoint.containerId));
-  throw silent(endpoint, limitMs);
+}
+
+/** Sets what the application wrote apart from what its build wrote. */
+export const LAST_LINES = '--- the last lines of the application';
+
+/** The port that answered first; `undefined` once `over` aborts. */
+async function firstAnswer(
+  { port, published }: Endpoint,
+  hostname: string,
+  over: AbortSignal,
+): Promise<Port | undefined> {
+  const ask = async (asked: number, afterMs: number) => {
+    await pause(afterMs, over);
+    while (!over.aborted) {
+      if ((await askHttp(published[asked] ?? 0, hostname, over)) !== undefined)
+        return asked as Port;
+      await pause(ASK_EVERY_MS, over);
+    }
+    return undefined;
+  };
+  const others = Object.keys(published)
+    .map(Number)
+    .filter((other) => other !== port);
+  return await Promise.race([
+    ask(port, 0),
+    ...others.map(async (other) => await ask(other, OTHERS_AFTER_MS)),
+  ]);
+}
+
+/** Throws when the container's process has ended; resolves once `over` aborts. */
+async function untilExit(
+  containers: Pick<Containers, 'vitals'>,
+  id: string,
+  over: AbortSignal,
+): Promise<undefined> {
+  while (!over.aborted) {
+    await pause(LOOK_EVERY_MS, over);
+    if (over.aborted) break;
+    const vitals = await containers.vitals(id);
+    if (vitals?.running !== true) throw exited(vitals, 'before it answered');
+  }
+  return undefined;
+}
+
+async function pause(ms: number, over: AbortSignal): Promise<void> {
+  await sleep(ms, undefined, { signal: over }).catch(() => {});
 }
 
 /** What is told of an application that ended, before or after it was ready. */
@@ -68,7 +117,7 @@ export function exited(vitals: Vitals | undefined, when: string): PreviewError {
 function silent(endpoint: Endpoint, limitMs: number): PreviewError {
   return new PreviewError(
     'no-answer',
-    `The application runs, but did not answer HTTP on port ${endpoint.port} within ${limitMs / 1000} s (${endpoint.portRule}).`,
+    `The application runs, but did not answer HTTP on port ${Object.keys(endpoint.published).join(' or ')} within ${limitMs / 1000} s (${endpoint.portRule}).`,
     'Let it listen on 0.0.0.0 and on that port, or name the right one with EXPOSE; its last lines are in the log.',
   );
 }

@@ -58,7 +58,7 @@ export interface FoundContainer {
 /** A container that goes away with the scope that holds it, unless it was kept. */
 export interface StartedContainer extends AsyncDisposable {
   endpoint: Endpoint;
-  keep(): Endpoint;
+  keep(): void;
 }
 
 /** How a container is at one moment. */
@@ -116,7 +116,6 @@ export class Containers {
       endpoint,
       keep: () => {
         kept = true;
-        return endpoint;
       },
       [Symbol.asyncDispose]: async () => {
         if (!kept) await this.remove(endpoint);
@@ -217,7 +216,8 @@ export class Containers {
       .logs(options)
       .catch(() => undefined);
     if (output === undefined) return [];
-    return plainText(demultiplex(output)).trimEnd().split('\n').slice(-LAST_LINES);
+    const text = plainText(demultiplex(output)).trimEnd();
+    return text === '' ? [] : text.split('\n').slice(-LAST_LINES);
   }
 
   /** Removes a container of ours, running or not, and gives its ports back. */

@@ -1,11 +1,10 @@
 import { once } from 'node:events';
 import { Readable } from 'node:stream';
-import { setImmediate as breathe } from 'node:timers/promises';
 import { pack, type Pack } from 'tar-stream';
 import { PreviewError } from '../errors.ts';
 import type { CommitId } from './commit-id.ts';
 import { type IgnoreRules, parseIgnoreFile } from './dockerignore.ts';
-import { listTree, readBlobs, readText, type TreeEntry } from './objects.ts';
+import { type Blob, listTree, readBlobs, readText, type TreeEntry } from './objects.ts';
 
 /** A commit's files as its Dockerfile gets them, ready to be streamed once. */
 export interface Context {
@@ -26,6 +25,8 @@ const IGNORE_FILE_LIMIT = 256 * 1024;
 const PATH_LIMIT = 4096;
 
 const DOCKERFILE = 'Dockerfile';
+/** The pointer's own specification keeps it below 1024 bytes. */
+const LFS_POINTER_LIMIT = 1024;
 const LFS_POINTER = 'version https://git-lfs.github.com/spec/';
 
 /**
@@ -47,7 +48,7 @@ export async function openContext(
     if (tree.length > ENTRY_LIMIT) throw refuse(`more than ${ENTRY_LIMIT} entries`);
     if (bytes > BYTES_LIMIT) throw refuse(`more than ${BYTES_LIMIT / 2 ** 30} GiB`);
   }
-  if (!tree.some((entry) => entry.path === DOCKERFILE)) throw noDockerfile(tree);
+  if (!tree.some(isDockerfile)) throw noDockerfile(tree);
 
   const rules = await readIgnoreRules(gitDir, tree, signal);
   const entries = await keep(tree, rules);
@@ -64,6 +65,11 @@ export async function openContext(
   };
 }
 
+/** A file, or a link that the builder follows inside the context; never a folder. */
+function isDockerfile({ path, mode }: TreeEntry): boolean {
+  return path === DOCKERFILE && (mode.startsWith('100') || mode === '120000');
+}
+
 /** `Dockerfile.dockerignore` goes before `.dockerignore`, as BuildKit has it. */
 async function readIgnoreRules(
   gitDir: string,
@@ -74,7 +80,7 @@ async function readIgnoreRules(
   const file = names
     .map((name) => tree.find((entry) => entry.path === name && entry.mode.startsWith('100')))
     .find((entry) => entry !== undefined);
-  if (file === undefined) return { ignores: () => false };
+  if (file === undefined) return { ignores: () => Promise.resolve(false) };
   if (file.size > IGNORE_FILE_LIMIT) throw refuse(`a ${file.path} over 256 KiB`);
   try {
     return parseIgnoreFile(await readText(gitDir, file.object, signal));
@@ -88,12 +94,10 @@ async function readIgnoreRules(
 async function keep(tree: readonly TreeEntry[], rules: IgnoreRules): Promise<TreeEntry[]> {
   const kept: TreeEntry[] = [];
   let waiting: TreeEntry[] = [];
-  for (const [index, entry] of tree.entries()) {
-    // Rules and tree are the commit's: they may be many, and must not hold up other visitors.
-    if (index % 500 === 499) await breathe();
+  for (const entry of tree) {
     waiting = waiting.filter((folder) => entry.path.startsWith(`${folder.path}/`));
     const needed = entry.path === DOCKERFILE || entry.path === '.dockerignore';
-    if (needed || !rules.ignores(entry.path)) {
+    if (needed || !(await rules.ignores(entry.path))) {
       kept.push(...waiting, entry);
       waiting = [];
     } else if (entry.mode === '040000') {
@@ -151,7 +155,7 @@ async function writeEntries(
     } else {
       const mode = entry.mode === '100755' ? 0o755 : 0o644;
       const header: Header = { name: entry.path, mode, mtime, size: blob.size };
-      await writeFile(tar, header, blob.chunks, signal);
+      await writeFile(tar, header, refusePointer(entry.path, blob), signal);
     }
   }
   await blobs.return(undefined);
@@ -163,25 +167,35 @@ async function writeFile(
   chunks: AsyncIterable<Buffer>,
   signal: AbortSignal,
 ): Promise<void> {
-  const { promise: written, resolve, reject } = Promise.withResolvers<void>();
-  const entry = tar.entry(header, (error) => (error ? reject(error) : resolve()));
-  let first = true;
+  const { entry, written } = beginEntry(tar, header);
   for await (const chunk of chunks) {
-    if (first && chunk.toString('latin1', 0, LFS_POINTER.length) === LFS_POINTER) {
-      throw lfsPointer(header.name);
-    }
-    first = false;
-    if (!entry.write(chunk))
+    if (!entry.write(chunk)) {
       await once(entry as unknown as NodeJS.EventEmitter, 'drain', { signal });
+    }
   }
   entry.end(null);
   await written;
 }
 
 async function writeEntry(tar: Pack, header: Header): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  tar.entry(header, (error) => (error ? reject(error) : resolve()));
-  await promise;
+  await beginEntry(tar, header).written;
+}
+
+/** A tar that is destroyed tells each of its entries, whether somebody still waits for it or not. */
+function beginEntry(tar: Pack, header: Header) {
+  const { promise: written, resolve, reject } = Promise.withResolvers<void>();
+  const entry = tar.entry(header, (error) => (error ? reject(error) : resolve()));
+  entry.on('error', reject);
+  written.catch(() => {});
+  return { entry, written };
+}
+
+/** Passes a small blob's bytes on, unless they are a pointer to a file that is kept elsewhere. */
+async function* refusePointer(path: string, blob: Blob): AsyncGenerator<Buffer> {
+  if (blob.size > LFS_POINTER_LIMIT) return yield* blob.chunks;
+  const bytes = await collect(blob.chunks);
+  if (bytes.toString('latin1', 0, LFS_POINTER.length) === LFS_POINTER) throw lfsPointer(path);
+  yield bytes;
 }
 
 async function collect(chunks: AsyncIterable<Buffer>): Promise<Buffer> {

@@ -1,16 +1,22 @@
+import { setImmediate as breathe } from 'node:timers/promises';
+
 /**
  * `.dockerignore` as the engine reads it (the rules of moby/patternmatcher and its ignorefile):
  * a pattern also covers everything below what it matches, the last pattern that matches decides,
- * and `!` lets back in. Matching steps through all states at once, so that no pattern can make it
- * slow: a commit's patterns are not to be trusted with a backtracking engine.
+ * and `!` lets back in. A commit's patterns are not to be trusted with a backtracking engine:
+ * matching steps through all states at once, and lets others in between.
  */
 export interface IgnoreRules {
   /** True where the builder must not see `path` (no leading slash, `/` between). */
-  ignores(path: string): boolean;
+  ignores(path: string): Promise<boolean>;
 }
 
-/** More patterns than this are a mistake or an attack on the queue. */
+/** More patterns than this, or longer ones, are a mistake or an attack on the queue. */
 export const PATTERN_LIMIT = 2000;
+const TOKEN_LIMIT = 256;
+
+/** Matching holds up nobody for longer than about this. */
+const BREATH_MS = 5;
 
 /** Parses the file's text; throws a `SyntaxError` that names the line it cannot read. */
 export function parseIgnoreFile(text: string): IgnoreRules {
@@ -21,12 +27,18 @@ export function parseIgnoreFile(text: string): IgnoreRules {
   if (rules.length > PATTERN_LIMIT) {
     throw new SyntaxError(`it has ${rules.length} patterns; the limit is ${PATTERN_LIMIT}`);
   }
+  let breathed = performance.now();
   return {
-    ignores(path) {
+    async ignores(path) {
+      const letters = Array.from(path);
       let ignored = false;
       for (const rule of rules) {
         // A rule that could only repeat the verdict need not be asked.
-        if (rule.negated === ignored && coversPathOrParent(rule.tokens, path)) ignored = !ignored;
+        if (rule.negated === ignored && rule.covers(letters)) ignored = !ignored;
+        if (performance.now() - breathed > BREATH_MS) {
+          await breathe();
+          breathed = performance.now();
+        }
       }
       return ignored;
     },
@@ -35,7 +47,8 @@ export function parseIgnoreFile(text: string): IgnoreRules {
 
 interface Rule {
   negated: boolean;
-  tokens: Token[];
+  /** Whether the pattern matches the path, or a folder above it. */
+  covers(letters: readonly string[]): boolean;
 }
 
 /** `any` is `*`, `one` is `?`, `folders` is `**` before more, `rest` a `**` at the end. */
@@ -52,11 +65,15 @@ function parseLine(line: string, number: number): Rule[] {
   if (negated && written === '') throw new SyntaxError(`line ${number} is a lone "!"`);
   if (written === '') return [];
   const pattern = clean(written);
+  // "." names the whole context, which the engine never leaves out.
+  if (pattern === '.') return [];
   try {
-    // "." names the whole context, which the engine never leaves out.
-    return pattern === '.' ? [] : [{ negated, tokens: tokenize(pattern) }];
+    const tokens = tokenize(pattern);
+    if (tokens.length > TOKEN_LIMIT) throw new SyntaxError(`it is longer than ${TOKEN_LIMIT}`);
+    return [{ negated, covers: matcher(tokens) }];
   } catch (error) {
-    throw new SyntaxError(`line ${number}, "${written}": ${String(error)}`, { cause: error });
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new SyntaxError(`line ${number}, "${written.slice(0, 80)}": ${reason}`, { cause: error });
   }
 }
 
@@ -73,104 +90,90 @@ function clean(pattern: string): string {
 
 function tokenize(pattern: string): Token[] {
   const tokens: Token[] = [];
-  let index = 0;
-  while (index < pattern.length) {
-    const rest = pattern.slice(index);
-    const letter = rest.charAt(0);
-    if (rest === '**') {
-      tokens.push({ kind: 'rest' });
-      index += 2;
-    } else if (rest.startsWith('**')) {
-      tokens.push({ kind: 'folders' });
-      index += rest.startsWith('**/') ? 3 : 2;
-    } else if (letter === '[') {
-      const [token, length] = parseClass(rest);
-      tokens.push(token);
-      index += length;
-    } else if (letter === '\\') {
-      if (rest.length === 1) throw new SyntaxError('nothing follows the backslash');
-      tokens.push({ kind: 'letter', letter: rest.charAt(1) });
-      index += 2;
-    } else {
-      const kind = letter === '*' ? 'any' : letter === '?' ? 'one' : 'letter';
-      tokens.push(kind === 'letter' ? { kind, letter } : { kind });
-      index += 1;
-    }
+  for (let rest = pattern; rest !== '';) {
+    const [token, length] = firstToken(rest);
+    tokens.push(token);
+    rest = rest.slice(length);
   }
   return tokens;
 }
 
-function parseClass(text: string): [Token, length: number] {
-  const match = /^\[(\^?)((?:\\.|[^\]\\])+)\]/s.exec(text);
-  if (match === null) throw new SyntaxError('the bracket is not closed');
+function firstToken(rest: string): [Token, length: number] {
+  if (rest === '**') return [{ kind: 'rest' }, 2];
+  if (rest.startsWith('**/')) return [{ kind: 'folders' }, 3];
+  if (rest.startsWith('**')) return [{ kind: 'folders' }, 2];
+  if (rest.startsWith('[')) return classToken(rest);
+  const escaped = rest.startsWith('\\');
+  const letter = String.fromCodePoint(rest.codePointAt(escaped ? 1 : 0) ?? 0);
+  if (escaped && rest.length === 1) throw new SyntaxError('nothing follows the backslash');
+  if (escaped) return [{ kind: 'letter', letter }, 1 + letter.length];
+  if (letter === '*') return [{ kind: 'any' }, 1];
+  if (letter === '?') return [{ kind: 'one' }, 1];
+  return [{ kind: 'letter', letter }, letter.length];
+}
+
+/** `[a-z_]`, `[^a-z]`; a hyphen or bracket that means itself stands after a backslash. */
+function classToken(text: string): [Token, length: number] {
+  const match = /^\[(\^?)((?:(?:\\.|[^\]\\-])(?:-(?:\\.|[^\]\\-]))?)+)\]/su.exec(text);
+  if (match === null) throw new SyntaxError('the bracket is not closed, or its range is none');
   const [whole, caret, inside = ''] = match;
   const ranges: [string, string][] = [];
-  for (const [, low = '', high = low] of inside.matchAll(/(\\.|[^\\])(?:-(\\.|[^\\]))?/gs)) {
-    ranges.push([low.replace(/^\\/, ''), high.replace(/^\\/, '')]);
+  for (const [, low = '', high = low] of inside.matchAll(/(\\.|[^\\])(?:-(\\.|[^\\]))?/gsu)) {
+    ranges.push([low.replace(/^\\(?=.)/su, ''), high.replace(/^\\(?=.)/su, '')]);
   }
   return [{ kind: 'class', negated: caret === '^', ranges }, whole.length];
 }
 
-function coversPathOrParent(tokens: readonly Token[], path: string): boolean {
-  // States: token to match next, and for `folders` whether some of a folder was already read.
-  let states = closure(tokens, [{ at: 0, inside: false }]);
-  for (const letter of path) {
-    if (letter === '/' && accepts(tokens, states)) return true;
-    states = closure(
-      tokens,
-      states.flatMap((state) => step(tokens, state, letter)),
-    );
-    if (states.length === 0) return false;
-  }
-  return accepts(tokens, states);
-}
+/**
+ * A machine with a state per token, and a second one for a `folders` token of which some was read.
+ * Each letter takes all live states one step: time grows with tokens times letters, never faster.
+ */
+function matcher(tokens: readonly Token[]): (letters: readonly string[]) => boolean {
+  const end = tokens.length;
+  let now = new Uint8Array(2 * end + 2);
+  let next = new Uint8Array(2 * end + 2);
 
-interface State {
-  at: number;
-  inside: boolean;
-}
-
-function accepts(tokens: readonly Token[], states: readonly State[]): boolean {
-  return states.some((state) => state.at === tokens.length);
-}
-
-/** Adds what is reached without reading a letter, each state once. */
-function closure(tokens: readonly Token[], states: readonly State[]): State[] {
-  const seen = new Map<number, State>();
-  const open = [...states];
-  for (let state = open.pop(); state !== undefined; state = open.pop()) {
-    const key = state.at * 2 + Number(state.inside);
-    if (seen.has(key)) continue;
-    seen.set(key, state);
-    const kind = tokens[state.at]?.kind;
-    if (kind === 'any' || kind === 'rest' || (kind === 'folders' && !state.inside)) {
-      open.push({ at: state.at + 1, inside: false });
+  /** Marks a state, and those that are reached from it without a letter. */
+  const enter = (states: Uint8Array, at: number): void => {
+    for (let index = at; states[2 * index] === 0; index++) {
+      states[2 * index] = 1;
+      const kind = tokens[index]?.kind;
+      if (kind !== 'any' && kind !== 'rest' && kind !== 'folders') break;
     }
-  }
-  return [...seen.values()];
+  };
+
+  return (letters) => {
+    now.fill(0);
+    enter(now, 0);
+    for (const letter of letters) {
+      if (letter === '/' && now[2 * end] === 1) return true;
+      next.fill(0);
+      let alive = false;
+      for (let at = 0; at < end; at++) {
+        const token = tokens[at];
+        if (token === undefined || (now[2 * at] === 0 && now[2 * at + 1] === 0)) continue;
+        alive = true;
+        if (token.kind === 'folders') {
+          next[2 * at + 1] = 1;
+          if (letter === '/') enter(next, at + 1);
+        } else if (token.kind === 'rest' || (token.kind === 'any' && letter !== '/')) {
+          enter(next, at);
+        } else if (token.kind !== 'any' && accepts(token, letter)) {
+          enter(next, at + 1);
+        }
+      }
+      if (!alive) return false;
+      [now, next] = [next, now];
+    }
+    return now[2 * end] === 1;
+  };
 }
 
-function step(tokens: readonly Token[], state: State, letter: string): State[] {
-  const token = tokens[state.at];
-  const next = { at: state.at + 1, inside: false };
-  switch (token?.kind) {
-    case undefined:
-      return [];
-    case 'rest':
-      return [state];
-    case 'any':
-      return letter === '/' ? [] : [state];
-    case 'one':
-      return letter === '/' ? [] : [next];
-    case 'letter':
-      return letter === token.letter ? [next] : [];
-    case 'folders': {
-      const within = { at: state.at, inside: true };
-      return letter === '/' ? [within, next] : [within];
-    }
-    case 'class': {
-      const hit = token.ranges.some(([low, high]) => low <= letter && letter <= high);
-      return hit === token.negated ? [] : [next];
-    }
+function accepts(token: Token, letter: string): boolean {
+  if (token.kind === 'letter') return token.letter === letter;
+  if (token.kind === 'class') {
+    const hit = token.ranges.some(([low, high]) => low <= letter && letter <= high);
+    return hit !== token.negated;
   }
+  return token.kind === 'one' && letter !== '/';
 }

@@ -14,6 +14,10 @@ export interface CommitSummary {
 /** Readings kept, some KB each: commits never change, so that none is read twice in a row. */
 const KEPT = 1000;
 
+/** A commit's texts may be of any length; a page is not. */
+const SUBJECT_LIMIT = 200;
+const AUTHOR_LIMIT = 100;
+
 const FORMAT = ['%H', '%P', '%an', '%ct', '%s'].join('%x00');
 
 /** Reads commits of mirrors, for all who ask at once and once. */
@@ -53,6 +57,14 @@ function parse(output: string): CommitSummary[] {
     const [id, parents = '', author = '', date, subject = ''] = line.split('\0');
     if (date === undefined) return [];
     const ids = parents.split(' ').filter((parent) => parent !== '');
-    return [{ id, parents: ids, author, date: Number(date) * 1000, subject } as CommitSummary];
+    return [
+      {
+        id: id as CommitId,
+        parents: ids as CommitId[],
+        author: author.slice(0, AUTHOR_LIMIT),
+        date: Number(date) * 1000,
+        subject: subject.slice(0, SUBJECT_LIMIT),
+      },
+    ];
   });
 }

@@ -1,4 +1,4 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type SimpleGit, simpleGit } from 'simple-git';
 import { PreviewError } from '../errors.ts';
@@ -66,6 +66,7 @@ export class Mirror {
     const mirror = new Mirror(repository, join(parent, `${repository.name}.git`));
     await mirror.#init();
     if (await mirror.#isCopyOf(repository.url)) await mirror.#readTable(signal);
+    else await rm(join(mirror.folder, 'pool-source'), { force: true });
     await mirror.refresh(signal);
     if (mirror.problem !== undefined && mirror.#seen === undefined) {
       throw unreadable(repository, mirror.problem);
@@ -105,8 +106,10 @@ export class Mirror {
     this.fetches += 1;
     try {
       const heads = ['+refs/heads/*:refs/heads/*', '+refs/tags/*:refs/tags/*'];
-      const quiet = ['--quiet', '--prune', '--no-tags', '--force', '--no-write-fetch-head'];
-      await this.#git(limited).raw(['fetch', ...quiet, '--', url, ...heads]);
+      const exact = ['--prune', '--no-tags', '--force', '--no-write-fetch-head'];
+      // A shallow remote, such as a checkout of CI, has just the commits that it has.
+      const options = ['--quiet', '--update-shallow', ...exact];
+      await this.#git(limited).raw(['fetch', ...options, '--', url, ...heads]);
       const head = await this.#git(limited).raw(['ls-remote', '--symref', '--', url, 'HEAD']);
       this.defaultBranch = /^ref: refs\/heads\/(.+)\tHEAD$/m.exec(head)?.[1];
       await this.#readTable(limited);
@@ -162,14 +165,19 @@ function withoutOtherGitVariables(
 function explainGit(error: unknown, signal: AbortSignal): string {
   if (signal.aborted) return `no answer within ${FETCH_LIMIT_MS / 60_000} minutes`;
   const text = error instanceof Error ? error.message : String(error);
-  const lines = text.split('\n').map((line) => line.replace(/^(fatal|error): /, '').trim());
-  return lines.find((line) => line !== '') ?? 'git failed without a word';
+  const lines = text.split('\n').filter((line) => line.trim() !== '');
+  const line = lines.find((one) => one.startsWith('fatal: ')) ?? lines[0];
+  const said = line
+    ?.replace(/^(fatal|error): /, '')
+    .replace(/\.+$/, '')
+    .trim();
+  return said ?? 'git failed without a word';
 }
 
 function unreadable(repository: Repository, problem: string): PreviewError {
   return new PreviewError(
     'repository-unreadable',
     `The repository ${repository.url} cannot be read: ${problem}.`,
-    `Check it with "git ls-remote ${repository.url}", run as the user who runs pool.`,
+    `Check it with "git ls-remote ${repository.url}" and "git fetch", run as the user who runs pool.`,
   );
 }

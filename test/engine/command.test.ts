@@ -17,16 +17,14 @@ test('help and version are printed, and exit with 0', async () => {
 test('a wrong command line is told whole, and exits with 2', async () => {
   const { code, errors } = await PoolProcess.run([
     'serve',
-    ...[
-      '--repository',
-      'ssh://host/x',
-      '--listen',
-      'nowhere',
-      '--domian',
-      'x.dev',
-      '--engine',
-      'localhost',
-    ],
+    '--repository',
+    'ssh://host/x',
+    '--listen',
+    'nowhere',
+    '--domian',
+    'x.dev',
+    '--engine',
+    'localhost',
   ]);
   expect(code).toBe(2);
   expect(errors).toContain(

@@ -83,6 +83,7 @@ describe.each(['buildkit', 'classic'] as const)('with the %s builder', (builder)
       await until('the step runs', async () => await isRunning(mark), 10_000);
     }
     await until('the step is gone', async () => !(await isRunning(mark)), 1000);
+    expect(await isRunning(mark)).toBe(false);
   });
 });
 

@@ -1,0 +1,96 @@
+import { describe, expect, it } from 'vitest';
+import type { Address } from '../../../src/address/host.ts';
+import { Routes } from '../../../src/front/routes.ts';
+import type { PreviewId } from '../../../src/preview/preview.ts';
+import { COMMIT, endpointAt, ID } from '../fixtures/fake-control.ts';
+import { httpServer } from '../fixtures/servers.ts';
+import { until } from '../fixtures/until.ts';
+
+const address = (label: string) => ({ label, ref: label, site: 'pool.dev' }) as Address;
+const route = (generation: number, hostPort: number, more: Record<number, number> = {}) => ({
+  preview: ID,
+  commit: COMMIT,
+  endpoint: endpointAt(hostPort, more),
+  generation,
+});
+const portOf = (routes: Routes) => routes.of(ID)?.route.endpoint.published[3000];
+
+describe('a route', () => {
+  it('is found by an address that is remembered, until its moment', () => {
+    const routes = new Routes();
+    routes.publish(route(1, 20_000));
+    routes.remember(address('main'), ID, 1000);
+    expect(routes.find(address('main'), 999)?.route.commit).toBe(COMMIT);
+    expect(routes.find(address('main'), 1000)?.route.commit).toBe(COMMIT);
+    expect(routes.find(address('main'), 1001)).toBeUndefined();
+    expect(routes.find(address('other'), 0)).toBeUndefined();
+  });
+
+  it('of a full id is found for ever', () => {
+    const routes = new Routes();
+    routes.publish(route(1, 20_000));
+    routes.remember(address(COMMIT), ID, Infinity);
+    expect(routes.find(address(COMMIT), Number.MAX_SAFE_INTEGER)).toBeDefined();
+  });
+
+  it('is replaced by a later generation only', () => {
+    const routes = new Routes();
+    routes.publish(route(2, 20_002));
+    routes.publish(route(1, 20_001));
+    routes.publish(route(2, 20_009));
+    expect(portOf(routes)).toBe(20_002);
+    routes.publish(route(3, 20_003));
+    expect(portOf(routes)).toBe(20_003);
+  });
+
+  it('is gone when it is withdrawn, though its address is remembered', () => {
+    const routes = new Routes();
+    routes.publish(route(1, 20_000));
+    routes.remember(address('main'), ID, Infinity);
+    routes.withdraw(ID);
+    routes.withdraw(ID);
+    routes.withdraw('nothing' as PreviewId);
+    expect(routes.find(address('main'), 0)).toBeUndefined();
+    expect(routes.of(ID)).toBeUndefined();
+  });
+
+  it('has an upstream for each published port', () => {
+    const routes = new Routes();
+    routes.publish(route(1, 20_000, { 9229: 20_001 }));
+    const upstreams = routes.of(ID)?.upstreams;
+    expect(upstreams?.get(3000)?.address).toEqual({ host: '127.0.0.1', port: 20_000 });
+    expect(upstreams?.get(9229)?.address).toEqual({ host: '127.0.0.1', port: 20_001 });
+    expect(upstreams?.get(20_000)).toBeUndefined();
+  });
+
+  it('ends its idle and its busy connections with itself', async () => {
+    await using server = await httpServer((request, response) => {
+      if (request.url === '/slow') response.write('…');
+      else response.end('done');
+    });
+    const routes = new Routes();
+    routes.publish(route(1, server.port));
+    const upstream = routes.of(ID)?.upstreams.get(3000);
+    for (const path of ['/slow', '/slow', '/']) {
+      const request = upstream?.request({ path, headers: { host: 'x' } });
+      request?.on('error', () => {});
+      request?.on('response', (answer) => answer.on('error', () => {}).resume());
+      request?.end();
+    }
+    await until('all are connected', () => server.open.size === 3);
+    routes.publish(route(2, server.port));
+    await until('all are gone', () => server.open.size === 0);
+    expect(server.open.size).toBe(0);
+  });
+});
+
+it('ten thousand spellings are remembered, and the oldest is forgotten first', () => {
+  const routes = new Routes();
+  routes.publish(route(1, 20_000));
+  for (let index = 0; index <= 10_000; index++) {
+    routes.remember(address(`a${index}`), ID, Infinity);
+  }
+  expect(routes.find(address('a0'), 0)).toBeUndefined();
+  expect(routes.find(address('a1'), 0)).toBeDefined();
+  expect(routes.find(address('a10000'), 0)).toBeDefined();
+});

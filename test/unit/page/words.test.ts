@@ -1,0 +1,59 @@
+import { describe, expect, it } from 'vitest';
+import { age, duration, phaseWords } from '../../../src/page/words.ts';
+import type { PreviewState } from '../../../src/preview/state.ts';
+import { BUILT, FAILURE, STATES } from '../fixtures/fake-control.ts';
+
+describe('a duration is told in words', () => {
+  it.each([
+    [0, '0 ms'],
+    [240.4, '240 ms'],
+    [999, '999 ms'],
+    [1000, '1.0 s'],
+    [1840, '1.8 s'],
+    [59_900, '59.9 s'],
+    [59_999, '1 min 0 s'],
+    [60_000, '1 min 0 s'],
+    [125_000, '2 min 5 s'],
+    [119_800, '2 min 0 s'],
+    [3_600_000, '60 min 0 s'],
+  ])('%f ms: %s', (ms, words) => {
+    expect(duration(ms)).toBe(words);
+  });
+});
+
+describe('an age is told in words', () => {
+  const NOW = Date.parse('2026-11-20T12:00:00Z');
+  it.each([
+    [0, 'just now'],
+    [59, 'just now'],
+    [60, '1 minute ago'],
+    [3 * 3600, '3 hours ago'],
+    [86_400, 'yesterday'],
+    [3 * 86_400, '3 days ago'],
+    [14 * 86_400, '2 weeks ago'],
+    [400 * 86_400, 'last year'],
+    [-3 * 3600, 'in 3 hours'],
+  ])('%i s: %s', (seconds, words) => {
+    expect(age(NOW - seconds * 1000, NOW)).toBe(words);
+  });
+});
+
+describe('a phase is told in words', () => {
+  it.each([
+    [STATES.cold, 'not running'],
+    [{ ...STATES.queued, position: 1 }, 'next to be built'],
+    [STATES.queued, 'in the queue, number 2'],
+    [STATES.building, 'building, step 3'],
+    [{ ...STATES.building, steps: 0 }, 'building'],
+    [STATES.starting, 'starting'],
+    [STATES.ready, 'built in 1.8 s, 7 of 9 steps cached'],
+    [{ ...STATES.ready, build: { reused: true } }, 'nothing to build, the image was there'],
+    [STATES.failed, 'failed to build'],
+    [
+      { phase: 'failed', since: 0, failure: FAILURE, build: BUILT },
+      'built in 1.8 s, 7 of 9 steps cached, then failed',
+    ],
+  ] as [PreviewState, string][])('%o', (state, words) => {
+    expect(phaseWords(state)).toBe(words);
+  });
+});

@@ -1,0 +1,359 @@
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { setImmediate as tick } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import { toRepositoryName } from '../../../src/address/label.ts';
+import { BuildLog } from '../../../src/build/build-log.ts';
+import { PreviewError } from '../../../src/errors.ts';
+import type { Stages } from '../../../src/preview/make-preview.ts';
+import { Preview } from '../../../src/preview/preview.ts';
+import type { PreviewState } from '../../../src/preview/state.ts';
+import { BUILT, COMMIT, endpointAt } from '../fixtures/fake-control.ts';
+import { TemporaryFolder } from '../fixtures/git-repository.ts';
+import { NEVER, until } from '../fixtures/until.ts';
+
+const WANTED = { repository: toRepositoryName('shop') ?? expect.fail(), commit: COMMIT };
+const ENDPOINT = endpointAt(20_000);
+const IMAGE = { id: 'sha256:1', build: BUILT };
+
+/** A preview whose stages do nothing but note that they were asked, unless a test says otherwise. */
+function openPreview(stages: Partial<Stages> = {}) {
+  const folder = new TemporaryFolder();
+  const calls: string[] = [];
+  const phases: PreviewState['phase'][] = [];
+  const logged: string[] = [];
+  const fake: Stages = {
+    findImage: async () => await Promise.resolve(undefined),
+    queue: async (_, build) => {
+      preview.tell({ type: 'queued', position: 1 });
+      return await build();
+    },
+    openContext: async () =>
+      await Promise.resolve({
+        dockerfile: 'Dockerfile',
+        files: 1,
+        bytes: 1,
+        stream: Readable.from([]),
+      }),
+    buildImage: async (_, __, to) => {
+      to.lines(['[1/1] RUN make']);
+      to.progress({ step: 'RUN make', steps: 1, cached: 0 });
+      return await Promise.resolve(IMAGE);
+    },
+    startContainer: async () =>
+      await Promise.resolve({
+        endpoint: ENDPOINT,
+        keep: () => {
+          calls.push('keep');
+          return ENDPOINT;
+        },
+        [Symbol.asyncDispose]: async () => {
+          calls.push('dispose');
+          await Promise.resolve();
+        },
+      }),
+    awaitReady: async (_, endpoint) => await Promise.resolve(endpoint),
+    ...stages,
+  };
+  const counted = Object.fromEntries(
+    Object.entries(fake).map(([name, stage]) => [
+      name,
+      async (...args: unknown[]) => {
+        calls.push(name);
+        return await (stage as (...args: unknown[]) => Promise<unknown>)(...args);
+      },
+    ]),
+  ) as unknown as Stages;
+  const log = new BuildLog(join(folder.path, 'log'), () => {});
+  const onState = ({ state }: Preview) => {
+    if (phases.at(-1) !== state.phase) phases.push(state.phase);
+  };
+  const preview = new Preview(WANTED, counted, log, onState, (event) => logged.push(event));
+  return {
+    preview,
+    calls,
+    phases,
+    logged,
+    count: (name: keyof Stages) => calls.filter((call) => call === name).length,
+    [Symbol.dispose]: () => folder[Symbol.dispose](),
+  };
+}
+
+const idle = async ({ preview }: { preview: Preview }) =>
+  await until('nobody is at work', () => !preview.busy);
+
+/** Rejects when the signal aborts, as a stage does that is stopped. */
+async function untilAborted(signal: AbortSignal): Promise<never> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  signal.addEventListener('abort', () => reject(signal.reason as Error));
+  return await promise;
+}
+
+describe('a visit', () => {
+  it('leads from a commit to an endpoint', async () => {
+    using fixture = openPreview();
+    const { preview, phases, calls } = fixture;
+    preview.visit();
+    expect(await preview.settled(NEVER)).toMatchObject({
+      phase: 'ready',
+      endpoint: ENDPOINT,
+      build: BUILT,
+    });
+    await idle(fixture);
+    expect(phases).toEqual(['queued', 'building', 'starting', 'ready']);
+    expect(calls).toEqual([
+      'findImage',
+      'queue',
+      'openContext',
+      'buildImage',
+      'startContainer',
+      'awaitReady',
+      'keep',
+      'dispose',
+    ]);
+    expect(await preview.log.read()).toBe('[1/1] RUN make\n');
+  });
+
+  it('takes the image that is there, and waits in no queue for it', async () => {
+    using fixture = openPreview({
+      findImage: async () => await Promise.resolve({ id: 'sha256:1', build: { reused: true } }),
+    });
+    fixture.preview.visit();
+    expect(await fixture.preview.settled(NEVER)).toMatchObject({
+      phase: 'ready',
+      build: { reused: true },
+    });
+    expect(fixture.phases).toEqual(['starting', 'ready']);
+    expect(fixture.count('queue')).toBe(0);
+  });
+
+  it('made a hundred times makes one build', async () => {
+    using fixture = openPreview();
+    const { preview } = fixture;
+    const all = Array.from({ length: 100 }, async (_, index) => {
+      if (index % 3 === 0) await tick();
+      preview.visit();
+      return await preview.settled(NEVER);
+    });
+    expect((await Promise.all(all)).every(({ phase }) => phase === 'ready')).toBe(true);
+    expect(fixture.count('buildImage')).toBe(1);
+    expect(fixture.count('startContainer')).toBe(1);
+    preview.visit();
+    await idle(fixture);
+    expect(fixture.count('buildImage')).toBe(1);
+  });
+
+  it('that ends early ends nothing', async () => {
+    const end = Promise.withResolvers<typeof IMAGE>();
+    using fixture = openPreview({ buildImage: async () => await end.promise });
+    const { preview } = fixture;
+    const left = new AbortController();
+    preview.visit();
+    const gone = preview.settled(left.signal);
+    const stays = preview.settled(NEVER);
+    await until('it builds', () => preview.state.phase === 'building');
+    left.abort();
+    expect((await gone).phase).toBe('building');
+    end.resolve(IMAGE);
+    expect((await stays).phase).toBe('ready');
+  });
+
+  it('knows soon whether there is something to build', async () => {
+    const found = Promise.withResolvers<undefined>();
+    using fixture = openPreview({ findImage: async () => await found.promise });
+    const { preview } = fixture;
+    let begun = false;
+    preview.visit();
+    const looked = preview.begun(NEVER).then(() => (begun = true));
+    await tick();
+    expect(begun).toBe(false);
+    found.resolve(undefined);
+    await looked;
+    expect(preview.state.phase).not.toBe('cold');
+    await idle(fixture);
+  });
+});
+
+const ofTheCommit = async () =>
+  await Promise.reject(new PreviewError('build-failed', 'The step failed.', 'Mend it.'));
+const ofOurs = async () =>
+  await Promise.reject(new PreviewError('engine-lost', 'The engine went away.', 'Reload.'));
+
+describe('a failure', () => {
+  it("of the commit's own is told, and not tried again by a visit", async () => {
+    using fixture = openPreview({ buildImage: ofTheCommit });
+    const { preview } = fixture;
+    preview.visit();
+    expect(await preview.settled(NEVER)).toMatchObject({
+      phase: 'failed',
+      failure: { code: 'build-failed', message: 'The step failed.', next: 'Mend it.', ours: false },
+    });
+    await idle(fixture);
+    preview.visit();
+    await tick();
+    expect(fixture.count('buildImage')).toBe(1);
+    expect(await preview.log.read()).toContain('pool: The step failed.');
+    expect(fixture.logged).not.toContain('internal');
+  });
+
+  it('of ours is tried again by the next visit, which never meets the old failure', async () => {
+    let attempts = 0;
+    using fixture = openPreview({
+      buildImage: async () => {
+        attempts += 1;
+        return attempts === 1 ? await ofOurs() : await Promise.resolve(IMAGE);
+      },
+    });
+    const { preview } = fixture;
+    preview.visit();
+    expect(await preview.settled(NEVER)).toMatchObject({
+      phase: 'failed',
+      failure: { ours: true },
+    });
+    await idle(fixture);
+    preview.visit();
+    expect(preview.state.phase).not.toBe('failed');
+    expect(await preview.settled(NEVER)).toMatchObject({ phase: 'ready' });
+  });
+
+  it('that settles just now is tried again also by a visit in the same moment', async () => {
+    let attempts = 0;
+    using fixture = openPreview({
+      findImage: async () => {
+        attempts += 1;
+        return attempts === 1 ? await ofOurs() : await Promise.resolve(IMAGE);
+      },
+    });
+    const { preview } = fixture;
+    preview.visit();
+    await preview.settled(NEVER);
+    preview.visit();
+    expect(await preview.settled(NEVER)).toMatchObject({ phase: 'ready' });
+  });
+
+  it('is tried again by retry', async () => {
+    let attempts = 0;
+    using fixture = openPreview({
+      buildImage: async () => {
+        attempts += 1;
+        return attempts === 1 ? await ofTheCommit() : await Promise.resolve(IMAGE);
+      },
+    });
+    const { preview } = fixture;
+    preview.retry();
+    expect(preview.state.phase).toBe('cold');
+    preview.visit();
+    await preview.settled(NEVER);
+    await idle(fixture);
+    preview.retry();
+    expect(await preview.settled(NEVER)).toMatchObject({ phase: 'ready' });
+    preview.retry();
+    expect(preview.state.phase).toBe('ready');
+    expect(attempts).toBe(2);
+  });
+
+  it('that nobody foresaw is told as internal, and its stack is logged', async () => {
+    using fixture = openPreview({
+      openContext: async () => await Promise.reject(new TypeError('secret')),
+    });
+    fixture.preview.visit();
+    expect(await fixture.preview.settled(NEVER)).toMatchObject({
+      failure: { code: 'internal', ours: true },
+    });
+    expect(JSON.stringify(fixture.preview.state)).not.toContain('secret');
+    expect(fixture.logged).toContain('internal');
+  });
+
+  it('after the container was made takes it away', async () => {
+    using fixture = openPreview({
+      awaitReady: async () =>
+        await Promise.reject(new PreviewError('no-answer', 'Nobody answered.', 'Listen.')),
+    });
+    fixture.preview.visit();
+    expect(await fixture.preview.settled(NEVER)).toMatchObject({
+      failure: { code: 'no-answer' },
+      build: BUILT,
+    });
+    await idle(fixture);
+    expect(fixture.calls.slice(-2)).toEqual(['awaitReady', 'dispose']);
+  });
+});
+
+describe('cancel', () => {
+  it.each([
+    'findImage',
+    'queue',
+    'openContext',
+    'buildImage',
+    'startContainer',
+    'awaitReady',
+  ] as const)('ends %s, and waits for its end', async (stage) => {
+    using fixture = openPreview({
+      [stage]: async (...args: unknown[]) =>
+        await (stage === 'findImage'
+          ? Promise.resolve(undefined)
+          : untilAborted(args.at(-1) as AbortSignal)),
+    });
+    const { preview } = fixture;
+    preview.visit();
+    await until('the stage is reached', () => fixture.calls.includes(stage));
+    await preview.cancel();
+    expect(preview.busy).toBe(false);
+    expect(['failed', 'cold', 'ready']).toContain(preview.state.phase);
+    expect(preview.state).not.toMatchObject({ failure: { ours: false } });
+  });
+
+  it('of what is not under way does nothing', async () => {
+    using fixture = openPreview();
+    await fixture.preview.cancel();
+    expect(fixture.preview.state.phase).toBe('cold');
+  });
+});
+
+describe('adopt', () => {
+  it('goes on with a container that an earlier process started', async () => {
+    using fixture = openPreview();
+    await fixture.preview.adopt(ENDPOINT, { reused: true });
+    expect(fixture.preview.state).toMatchObject({
+      phase: 'ready',
+      endpoint: ENDPOINT,
+      build: { reused: true },
+    });
+    expect(fixture.calls).toEqual(['awaitReady']);
+  });
+
+  it('is shared with those who visit meanwhile', async () => {
+    using fixture = openPreview();
+    const adopted = fixture.preview.adopt(ENDPOINT, { reused: true });
+    fixture.preview.visit();
+    await adopted;
+    expect(fixture.count('startContainer')).toBe(0);
+  });
+
+  it('tells a container that does not answer as a failure, and the process goes on', async () => {
+    using fixture = openPreview({
+      awaitReady: async () =>
+        await Promise.reject(new PreviewError('exited', 'It ended.', 'Retry.')),
+    });
+    await fixture.preview.adopt(ENDPOINT, { reused: true });
+    expect(fixture.preview.state).toMatchObject({ phase: 'failed', failure: { code: 'exited' } });
+  });
+});
+
+describe('states', () => {
+  it('begin with the present one, tell the last one, and end with the signal', async () => {
+    using fixture = openPreview();
+    const { preview } = fixture;
+    const controller = new AbortController();
+    const seen: string[] = [];
+    const watching = (async () => {
+      for await (const { phase } of preview.states(controller.signal)) seen.push(phase);
+    })();
+    await until('the present one is told', () => seen.length === 1);
+    preview.visit();
+    await until('the last one is told', () => seen.at(-1) === 'ready');
+    expect(seen[0]).toBe('cold');
+    controller.abort();
+    await watching;
+  });
+});

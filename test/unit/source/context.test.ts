@@ -1,0 +1,458 @@
+import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { buffer } from 'node:stream/consumers';
+import type { Readable } from 'node:stream';
+import { extract, type Header } from 'tar-stream';
+import { describe, expect, it } from 'vitest';
+import type { CommitId } from '../../../src/source/commit-id.ts';
+import { type Context, openContext } from '../../../src/source/context.ts';
+import { GitRepository } from '../fixtures/git-repository.ts';
+import { NEVER, until } from '../fixtures/until.ts';
+
+const DATE = Date.parse('2026-01-02T03:04:05Z');
+const DOCKERFILE = 'FROM registry.example/base\n';
+
+async function open(repository: GitRepository, commit: CommitId): Promise<Context> {
+  return await openContext(repository.gitDir, commit, DATE, NEVER);
+}
+
+interface Unpacked {
+  header: Header;
+  content: Buffer;
+}
+
+async function unpack(stream: Readable): Promise<Map<string, Unpacked>> {
+  const entries = new Map<string, Unpacked>();
+  const tar = extract();
+  stream.on('error', (error: Error) => tar.destroy(error));
+  stream.pipe(tar);
+  for await (const entry of tar) {
+    entries.set(entry.header.name, { header: entry.header, content: await buffer(entry) });
+  }
+  return entries;
+}
+
+const files = async (repository: GitRepository, commit: CommitId) =>
+  await unpack((await open(repository, commit)).stream);
+
+const names = async (repository: GitRepository, commit: CommitId) =>
+  [...(await files(repository, commit)).keys()].toSorted();
+
+/** Processes that this one started and that still run, or nobody has asked about. */
+function gitChildren(): string[] {
+  return readdirSync('/proc')
+    .filter((name) => /^[0-9]+$/.test(name))
+    .filter((pid) => {
+      try {
+        const [, name = '', parent] =
+          /^[0-9]+ \((.*)\) . ([0-9]+)/s.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? [];
+        return name === 'git' && Number(parent) === process.pid;
+      } catch {
+        return false;
+      }
+    });
+}
+
+async function noGit(): Promise<string[]> {
+  await until('no git process is left', () => gitChildren().length === 0);
+  return gitChildren();
+}
+
+describe('a commit goes into its context as it is', () => {
+  it('with folders, modes, links and the date of the commit', async () => {
+    using repository = new GitRepository();
+    const commit = await repository.commit({
+      Dockerfile: DOCKERFILE,
+      'bin/start': { run: '#!/bin/sh\n' },
+      'a/b/c.txt': 'c',
+      link: { link: '../../etc/passwd' },
+      'absolute-link': { link: '/etc/passwd' },
+      empty: '',
+    });
+    const context = await open(repository, commit);
+    expect(context).toMatchObject({ dockerfile: 'Dockerfile', files: 6 });
+    const entries = await unpack(context.stream);
+    const told = [...entries.values()].map(({ header }) => [
+      header.name.replace(/\/$/, ''),
+      header.type,
+      header.mode?.toString(8),
+      header.linkname,
+    ]);
+    expect(told).toEqual([
+      ['Dockerfile', 'file', '644', null],
+      ['a', 'directory', '755', null],
+      ['a/b', 'directory', '755', null],
+      ['a/b/c.txt', 'file', '644', null],
+      ['absolute-link', 'symlink', '777', '/etc/passwd'],
+      ['bin', 'directory', '755', null],
+      ['bin/start', 'file', '755', null],
+      ['empty', 'file', '644', null],
+      ['link', 'symlink', '777', '../../etc/passwd'],
+    ]);
+    expect([...entries.values()].every(({ header }) => header.mtime?.getTime() === DATE)).toBe(
+      true,
+    );
+    expect(entries.get('a/b/c.txt')?.content.toString()).toBe('c');
+    expect(entries.get('link')?.content).toHaveLength(0);
+  });
+
+  it('whatever its attributes say', async () => {
+    using repository = new GitRepository();
+    const commit = await repository.commit({
+      '.gitattributes': [
+        'Dockerfile export-ignore',
+        'version.txt export-subst',
+        '*.bat text eol=crlf',
+        'ident.txt ident',
+        'wide.txt working-tree-encoding=UTF-16',
+        'tests export-ignore',
+      ].join('\n'),
+      Dockerfile: DOCKERFILE,
+      'version.txt': '$Format:%H$\n',
+      'run.bat': 'echo\n',
+      'ident.txt': '$Id$\n',
+      'tests/a': 'a',
+    });
+    const entries = await files(repository, commit);
+    expect(entries.get('Dockerfile')?.content.toString()).toBe(DOCKERFILE);
+    expect(entries.get('version.txt')?.content.toString()).toBe('$Format:%H$\n');
+    expect(entries.get('run.bat')?.content.toString()).toBe('echo\n');
+    expect(entries.get('ident.txt')?.content.toString()).toBe('$Id$\n');
+    expect(entries.get('tests/a')?.content.toString()).toBe('a');
+  });
+
+  it('with large and binary files whole', async () => {
+    using repository = new GitRepository();
+    const large = Buffer.alloc(
+      3_000_001,
+      Uint8Array.from({ length: 251 }, (_, index) => index),
+    );
+    const commit = await repository.commit({ Dockerfile: DOCKERFILE, large, z: 'after it' });
+    const entries = await files(repository, commit);
+    expect(entries.get('large')?.content.equals(large)).toBe(true);
+    expect(entries.get('z')?.content.toString()).toBe('after it');
+  });
+
+  it('with names that have spaces, umlauts, newlines and more than a hundred letters', async () => {
+    using repository = new GitRepository();
+    const long = `${'folder/'.repeat(30)}${'n'.repeat(200)}`;
+    const commit = await repository.commit({
+      Dockerfile: DOCKERFILE,
+      'a b': '1',
+      größe: '2',
+      'new\nline': '3',
+      '😀': '4',
+      [long]: '5',
+    });
+    const entries = await files(repository, commit);
+    expect([...entries.keys()]).toEqual(
+      expect.arrayContaining(['a b', 'größe', 'new\nline', '😀', long]),
+    );
+  });
+
+  it('in the same bytes, however often it is packed', async () => {
+    using repository = new GitRepository();
+    const commit = await repository.commit({
+      Dockerfile: DOCKERFILE,
+      'a/b': 'x'.repeat(100_000),
+      run: { run: '1' },
+      link: { link: 'a' },
+    });
+    const [one, two] = await Promise.all([
+      buffer((await open(repository, commit)).stream),
+      buffer((await open(repository, commit)).stream),
+    ]);
+    expect(one.equals(two)).toBe(true);
+  });
+});
+
+describe('.dockerignore', () => {
+  it('leaves out, lets back in, and keeps the folders above that', async () => {
+    using repository = new GitRepository();
+    const commit = await repository.commit({
+      '.dockerignore': '*\n!src/keep\nsrc/keep/*.tmp\n',
+      Dockerfile: DOCKERFILE,
+      'README.md': 'x',
+      'docs/a': 'x',
+      'src/other/a': 'x',
+      'src/keep/a': 'x',
+      'src/keep/b.tmp': 'x',
+    });
+    expect(await names(repository, commit)).toEqual([
+      '.dockerignore',
+      'Dockerfile',
+      'src',
+      'src/keep',
+      'src/keep/a',
+    ]);
+  });
+
+  it('never leaves out the Dockerfile', async () => {
+    using repository = new GitRepository();
+    const commit = await repository.commit({
+      '.dockerignore': 'Dockerfile\n.dockerignore\n**',
+      Dockerfile: DOCKERFILE,
+      a: 'x',
+    });
+    expect(await names(repository, commit)).toEqual(['.dockerignore', 'Dockerfile']);
+  });
+
+  it('goes behind Dockerfile.dockerignore', async () => {
+    using repository = new GitRepository();
+    const commit = await repository.commit({
+      '.dockerignore': 'a\n',
+      'Dockerfile.dockerignore': 'b\n',
+      Dockerfile: DOCKERFILE,
+      a: 'x',
+      b: 'x',
+    });
+    const told = await names(repository, commit);
+    expect(told).toContain('a');
+    expect(told).not.toContain('b');
+  });
+
+  it('that is a link or a folder is no list of rules', async () => {
+    using repository = new GitRepository();
+    const linked = await repository.commit({
+      '.dockerignore': { link: '/etc/passwd' },
+      Dockerfile: DOCKERFILE,
+      a: 'x',
+    });
+    expect(await names(repository, linked)).toContain('a');
+    const folder = await repository.commit({ '.dockerignore': undefined, '.dockerignore/a': 'x' });
+    expect(await names(repository, folder)).toContain('.dockerignore/a');
+  });
+
+  it('that cannot be read is refused with its line', async () => {
+    using repository = new GitRepository();
+    const commit = await repository.commit({ '.dockerignore': 'a\n[\n', Dockerfile: DOCKERFILE });
+    await expect(open(repository, commit)).rejects.toMatchObject({
+      code: 'context-refused',
+      message: expect.stringMatching(/^\.dockerignore cannot be read: line 2/) as string,
+    });
+  });
+
+  it('over 256 KiB is refused', async () => {
+    using repository = new GitRepository();
+    const commit = await repository.commit({
+      '.dockerignore': '# \n'.repeat(100_000),
+      Dockerfile: DOCKERFILE,
+    });
+    await expect(open(repository, commit)).rejects.toMatchObject({ code: 'context-refused' });
+  });
+});
+
+describe('a commit without a Dockerfile at its top', () => {
+  it('is refused, and those elsewhere are named', async () => {
+    using repository = new GitRepository();
+    const commit = await repository.commit({
+      'docker/Dockerfile': 'x',
+      'web/app.dockerfile': 'x',
+      'Dockerfile.dev': 'x',
+      'not-a-dockerfile.md': 'x',
+    });
+    await expect(open(repository, commit)).rejects.toMatchObject({
+      code: 'no-dockerfile',
+      message:
+        'This commit has no Dockerfile at its top. It has Dockerfile.dev, docker/Dockerfile, web/app.dockerfile.',
+    });
+  });
+
+  it('is refused where there is none at all', async () => {
+    using repository = new GitRepository();
+    const commit = await repository.commit({ a: 'x' });
+    await expect(open(repository, commit)).rejects.toMatchObject({
+      code: 'no-dockerfile',
+      message: 'This commit has no Dockerfile at its top.',
+    });
+  });
+
+  it('is refused where a folder has that name', async () => {
+    using repository = new GitRepository();
+    const commit = await repository.commit({ 'Dockerfile/a': 'x' });
+    const told = await open(repository, commit).then(
+      () => 'opened',
+      ({ code }: { code: string }) => code,
+    );
+    expect(told).toBe('no-dockerfile');
+  });
+});
+
+describe('what pool does not fetch is refused in words', () => {
+  it('a submodule', async () => {
+    using repository = new GitRepository();
+    const inner = await repository.commit({ Dockerfile: DOCKERFILE });
+    repository.git(['update-index', '--add', '--cacheinfo', `160000,${inner},libs/inner`]);
+    repository.git(['commit', '--quiet', '--message', 'Submodule']);
+    await expect(open(repository, repository.id('HEAD'))).rejects.toMatchObject({
+      code: 'submodules',
+      message: 'libs/inner is a submodule, and pool does not fetch submodules yet.',
+    });
+  });
+
+  it('but not a submodule that .dockerignore leaves out', async () => {
+    using repository = new GitRepository();
+    const inner = await repository.commit({ Dockerfile: DOCKERFILE, '.dockerignore': 'libs\n' });
+    repository.git(['update-index', '--add', '--cacheinfo', `160000,${inner},libs/inner`]);
+    repository.git(['commit', '--quiet', '--message', 'Submodule']);
+    expect(await names(repository, repository.id('HEAD'))).toEqual(['.dockerignore', 'Dockerfile']);
+  });
+
+  const pointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${'0'.repeat(64)}\nsize 9\n`;
+
+  it('a pointer of Git LFS, while its file is streamed', async () => {
+    using repository = new GitRepository();
+    const commit = await repository.commit({ Dockerfile: DOCKERFILE, 'assets/film.mp4': pointer });
+    await expect(files(repository, commit)).rejects.toMatchObject({
+      code: 'lfs',
+      message: expect.stringContaining('assets/film.mp4') as string,
+    });
+    expect(await noGit()).toEqual([]);
+  });
+
+  it('a pointer of Git LFS wherever the pipe from git cuts it', async () => {
+    using repository = new GitRepository();
+    // cat-file prints a line of 48 bytes or so before each blob: sweep the pointer over the cut.
+    for (let back = 4; back <= 100; back += 12) {
+      const commit = await repository.commit({
+        Dockerfile: DOCKERFILE,
+        'a-filler': Buffer.alloc(65_536 - back - 130, 'a'),
+        'b-pointer': pointer,
+      });
+      const told = await files(repository, commit).then(
+        () => 'let through',
+        ({ code }: { code: string }) => code,
+      );
+      expect(`${back} bytes before 64 KiB: ${told}`).toBe(`${back} bytes before 64 KiB: lfs`);
+    }
+  });
+
+  it('but not a file that only tells of LFS', async () => {
+    using repository = new GitRepository();
+    const commit = await repository.commit({ Dockerfile: DOCKERFILE, 'a.md': `# ${pointer}` });
+    expect(await names(repository, commit)).toContain('a.md');
+  });
+});
+
+describe('a path that could lead anywhere else is refused', () => {
+  it.each([
+    ['two dots', '..'],
+    ['one dot', '.'],
+    ['a slash', '../../escape'],
+    ['a slash in front', '/etc/passwd'],
+    ['nothing', ''],
+    ['bytes that are no UTF-8', Buffer.from([0x61, 0xff, 0xfe])],
+  ])('%s', async (_, name) => {
+    using repository = new GitRepository();
+    const id = repository.blob(DOCKERFILE);
+    const commit = repository.commitOfTree([
+      { mode: '100644', name, id },
+      { mode: '100644', name: 'Dockerfile', id },
+    ]);
+    await expect(open(repository, commit)).rejects.toThrow(Error);
+    expect(await noGit()).toEqual([]);
+  });
+
+  it('in words, where git itself lets it through', async () => {
+    using repository = new GitRepository();
+    const id = repository.blob(DOCKERFILE);
+    const commit = repository.commitOfTree([
+      { mode: '100644', name: '..', id },
+      { mode: '100644', name: 'Dockerfile', id },
+    ]);
+    await expect(open(repository, commit)).rejects.toMatchObject({
+      code: 'context-refused',
+      message: 'This commit is not built, for it has the path "..".',
+    });
+  });
+});
+
+describe('a stream that ends early never ends the process', () => {
+  // In a process of its own: what nobody catches there ends pool, and every preview's visitors.
+  const script = `
+    import { openContext } from ${JSON.stringify(new URL('../../../src/source/context.ts', import.meta.url).href)};
+    const [gitDir, commit, how] = process.argv.slice(1);
+    const controller = new AbortController();
+    const { stream } = await openContext(gitDir, commit, 0, controller.signal);
+    stream.once('error', (error) => console.log('told', error.code ?? error.name));
+    if (how === 'nobody reads') stream.destroy();
+    if (how === 'reader leaves') stream.once('readable', () => stream.destroy());
+    if (how === 'abort') stream.once('data', () => controller.abort());
+    if (how === 'lfs') stream.resume();
+    stream.once('close', () => setTimeout(() => console.log('alive'), 50));
+  `;
+
+  it.each([
+    ['reader leaves', 'alive'],
+    ['nobody reads', 'alive'],
+    ['abort', 'told ABORT_ERR\nalive'],
+    ['lfs', 'told lfs\nalive'],
+  ])('%s', async (how, told) => {
+    using repository = new GitRepository();
+    const commit = await repository.commit({
+      Dockerfile: DOCKERFILE,
+      a: Buffer.alloc(9_000_000),
+      z: how === 'lfs' ? 'version https://git-lfs.github.com/spec/v1\n' : 'z',
+    });
+    const args = ['--input-type=module', '--eval', script, repository.gitDir, commit, how];
+    const { stdout, stderr, status } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+    expect({ status, stdout: stdout.trim(), stderr }).toEqual({
+      status: 0,
+      stdout: told,
+      stderr: '',
+    });
+  });
+});
+
+describe('no git process is left', () => {
+  const big = { Dockerfile: DOCKERFILE, a: 'a'.repeat(5_000_000), b: 'b'.repeat(5_000_000) };
+
+  it('when a context was read to its end', async () => {
+    using repository = new GitRepository();
+    await files(repository, await repository.commit(big));
+    expect(await noGit()).toEqual([]);
+  });
+
+  it('when its reader goes away', async () => {
+    using repository = new GitRepository();
+    const { stream } = await open(repository, await repository.commit(big));
+    await new Promise((resolve) => stream.once('readable', resolve));
+    stream.destroy();
+    expect(await noGit()).toEqual([]);
+  });
+
+  it('when nobody ever read it', async () => {
+    using repository = new GitRepository();
+    const { stream } = await open(repository, await repository.commit(big));
+    stream.destroy();
+    expect(await noGit()).toEqual([]);
+  });
+
+  it('when it is aborted, and the stream says so', async () => {
+    using repository = new GitRepository();
+    const commit = await repository.commit(big);
+    const controller = new AbortController();
+    const { stream } = await openContext(repository.gitDir, commit, DATE, controller.signal);
+    const read = buffer(stream);
+    controller.abort();
+    await expect(read).rejects.toThrow(Error);
+    expect(await noGit()).toEqual([]);
+  });
+
+  it('when it is aborted before it is opened', async () => {
+    using repository = new GitRepository();
+    const commit = await repository.commit(big);
+    const opened = openContext(repository.gitDir, commit, DATE, AbortSignal.abort());
+    await expect(opened).rejects.toThrow(Error);
+    expect(await noGit()).toEqual([]);
+  });
+
+  it('when the commit is not there', async () => {
+    using repository = new GitRepository();
+    await repository.commit(big);
+    await expect(open(repository, '0'.repeat(40) as CommitId)).rejects.toThrow(
+      /git ls-tree exited/,
+    );
+    expect(await noGit()).toEqual([]);
+  });
+});

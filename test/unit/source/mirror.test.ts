@@ -1,0 +1,304 @@
+import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { chmodSync, existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { toRepositoryName } from '../../../src/address/label.ts';
+import type { CommitId } from '../../../src/source/commit-id.ts';
+import { History } from '../../../src/source/history.ts';
+import { Mirror } from '../../../src/source/mirror.ts';
+import { GitRepository, TemporaryFolder } from '../fixtures/git-repository.ts';
+import { NEVER } from '../fixtures/until.ts';
+
+const NAME = toRepositoryName('shop') ?? expect.fail();
+
+async function open(url: string, parent: string): Promise<Mirror> {
+  return await Mirror.open({ name: NAME, url }, parent, NEVER);
+}
+
+describe('a mirror knows', () => {
+  it('branches, tags and every commit that they reach', async () => {
+    using remote = new GitRepository();
+    using folder = new TemporaryFolder();
+    const first = await remote.commit({ a: '1' });
+    const second = await remote.commit({ a: '2' });
+    remote.git(['tag', 'v1', first]);
+    remote.git(['branch', 'feature/x', first]);
+
+    const mirror = await open(remote.path, folder.path);
+    expect(mirror.problem).toBeUndefined();
+    expect(mirror.defaultBranch).toBe('main');
+    expect(mirror.table.refs.map(({ kind, name }) => `${kind} ${name}`)).toEqual([
+      'branch feature/x',
+      'branch main',
+      'tag v1',
+    ]);
+    expect(mirror.table.find('main')).toMatchObject({ commit: second });
+    expect(mirror.table.find('v1')).toMatchObject({ commit: first });
+    expect(mirror.table.find(first)).toMatchObject({ commit: first, fixed: true });
+    expect(mirror.fetchedAt).toBeGreaterThan(Date.now() - 60_000);
+  });
+
+  it('annotated tags as their commits, and tags of blobs and trees not at all', async () => {
+    using remote = new GitRepository();
+    using folder = new TemporaryFolder();
+    const commit = await remote.commit({ a: '1' });
+    remote.git(['tag', '--annotate', '--message', 'Release', 'v1']);
+    remote.git(['tag', '--annotate', '--message', 'Again', 'again', 'v1']);
+    remote.git(['tag', 'blob', remote.blob('hello')]);
+    remote.git(['tag', 'tree', 'HEAD^{tree}']);
+
+    const { table } = await open(remote.path, folder.path);
+    expect(table.find('v1')).toMatchObject({ commit, rule: 'tag v1' });
+    expect(table.find('blob').kind).toBe('unknown');
+    expect(table.find('tree').kind).toBe('unknown');
+    expect(table.commits.size).toBe(1);
+  });
+
+  it('a commit that only a tag reaches', async () => {
+    using remote = new GitRepository();
+    using folder = new TemporaryFolder();
+    const kept = await remote.commit({ a: '1' });
+    remote.git(['tag', 'kept']);
+    remote.git(['checkout', '--quiet', '--orphan', 'other']);
+    await remote.commit({ b: '1' });
+    remote.git(['branch', '--delete', '--force', 'main']);
+    const { table } = await open(remote.path, folder.path);
+    expect(table.find(kept)).toMatchObject({ commit: kept });
+  });
+
+  it('nothing that no branch or tag reaches', async () => {
+    using remote = new GitRepository();
+    using folder = new TemporaryFolder();
+    await remote.commit({ a: '1' });
+    const hidden = await remote.commit({ a: 'secret' });
+    remote.git(['update-ref', 'refs/pull/1/head', hidden]);
+    remote.git(['reset', '--quiet', '--hard', 'HEAD~1']);
+    const mirror = await open(remote.path, folder.path);
+    expect(mirror.table.find(hidden).kind).toBe('unknown');
+    expect(mirror.table.refs).toHaveLength(1);
+  });
+
+  it('an empty repository as one without a commit', async () => {
+    using remote = new GitRepository();
+    using folder = new TemporaryFolder();
+    const mirror = await open(remote.path, folder.path);
+    expect(mirror.problem).toBeUndefined();
+    expect(mirror.table.refs).toEqual([]);
+    expect(mirror.table.commits.size).toBe(0);
+
+    const commit = await remote.commit({ a: '1' });
+    await mirror.refresh(NEVER);
+    expect(mirror.table.find('main')).toMatchObject({ commit });
+  });
+});
+
+describe('a mirror follows', () => {
+  it('a branch that was forced elsewhere', async () => {
+    using remote = new GitRepository();
+    using folder = new TemporaryFolder();
+    await remote.commit({ a: '1' });
+    const lost = await remote.commit({ a: '2' });
+    const mirror = await open(remote.path, folder.path);
+    remote.git(['reset', '--quiet', '--hard', 'HEAD~1']);
+    const forced = await remote.commit({ a: '3' });
+
+    await mirror.refresh(NEVER);
+    expect(mirror.table.find('main')).toMatchObject({ commit: forced });
+    expect(mirror.table.find(lost).kind).toBe('unknown');
+  });
+
+  it('a branch and a tag that were deleted', async () => {
+    using remote = new GitRepository();
+    using folder = new TemporaryFolder();
+    await remote.commit({ a: '1' });
+    remote.git(['branch', 'old']);
+    remote.git(['tag', 'v1']);
+    const mirror = await open(remote.path, folder.path);
+    remote.git(['branch', '--delete', '--force', 'old']);
+    remote.git(['tag', '--delete', 'v1']);
+
+    await mirror.refresh(NEVER);
+    expect(mirror.table.refs.map(({ name }) => name)).toEqual(['main']);
+  });
+
+  it('a branch that made room for a folder of its name', async () => {
+    using remote = new GitRepository();
+    using folder = new TemporaryFolder();
+    const commit = await remote.commit({ a: '1' });
+    remote.git(['branch', 'feature']);
+    const mirror = await open(remote.path, folder.path);
+    remote.git(['branch', '--move', 'feature', 'feature/one']);
+
+    await mirror.refresh(NEVER);
+    expect(mirror.problem).toBeUndefined();
+    expect(mirror.table.find('feature-one')).toMatchObject({ commit });
+  });
+
+  it('a tag that was moved', async () => {
+    using remote = new GitRepository();
+    using folder = new TemporaryFolder();
+    await remote.commit({ a: '1' });
+    remote.git(['tag', 'latest']);
+    const mirror = await open(remote.path, folder.path);
+    const commit = await remote.commit({ a: '2' });
+    remote.git(['tag', '--force', 'latest']);
+
+    await mirror.refresh(NEVER);
+    expect(mirror.table.find('latest')).toMatchObject({ commit });
+  });
+});
+
+describe('a remote that is gone', () => {
+  it('is served from the mirror, with the problem said', async () => {
+    using remote = new GitRepository();
+    using folder = new TemporaryFolder();
+    const commit = await remote.commit({ a: '1' });
+    const mirror = await open(remote.path, folder.path);
+    await rename(remote.path, `${remote.path}-away`);
+
+    await mirror.refresh(NEVER);
+    expect(mirror.problem).toMatch(/does not appear to be a git repository|No such file/);
+    expect(mirror.table.find('main')).toMatchObject({ commit });
+
+    const reopened = await open(remote.path, folder.path);
+    expect(reopened.problem).toBeDefined();
+    expect(reopened.table.find('main')).toMatchObject({ commit });
+
+    await rename(`${remote.path}-away`, remote.path);
+    await reopened.refresh(NEVER);
+    expect(reopened.problem).toBeUndefined();
+  });
+
+  it('is an error in words where there is no copy yet', async () => {
+    using folder = new TemporaryFolder();
+    const url = join(folder.path, 'nothing');
+    await expect(open(url, folder.path)).rejects.toMatchObject({
+      code: 'repository-unreadable',
+      message: expect.stringContaining(url) as string,
+      next: expect.stringContaining('git ls-remote') as string,
+    });
+  });
+
+  it('never lends its commits to another URL under the same name', async () => {
+    using old = new GitRepository();
+    using other = new GitRepository();
+    using folder = new TemporaryFolder();
+    const before = await old.commit({ a: 'old' });
+    const after = await other.commit({ a: 'other' });
+    await open(old.path, folder.path);
+
+    await expect(open(join(folder.path, 'nothing'), folder.path)).rejects.toThrow('cannot be read');
+    const mirror = await open(other.path, folder.path);
+    expect(mirror.table.find('main')).toMatchObject({ commit: after });
+    expect(mirror.table.find(before).kind).toBe('unknown');
+  });
+
+  it('stays unread where its mirror was opened for another URL since', async () => {
+    using one = new GitRepository();
+    using folder = new TemporaryFolder();
+    await one.commit({ a: 'one' });
+    await open(one.path, folder.path);
+    // From here on nobody knows whose commits the mirror has, until a fetch has ended.
+    await expect(open(`${one.path}-other`, folder.path)).rejects.toThrow('cannot be read');
+    await rename(one.path, `${one.path}-away`);
+    const found = open(one.path, folder.path);
+    await expect(found).rejects.toThrow('cannot be read');
+    await rename(`${one.path}-away`, one.path);
+  });
+});
+
+it('all who ask for a refresh meanwhile share one fetch', async () => {
+  using remote = new GitRepository();
+  using folder = new TemporaryFolder();
+  await remote.commit({ a: '1' });
+  const mirror = await open(remote.path, folder.path);
+  const one = mirror.refresh(NEVER);
+  expect(mirror.refresh(NEVER)).toBe(one);
+  await one;
+  const next = mirror.refresh(NEVER);
+  expect(next).not.toBe(one);
+  await next;
+});
+
+it('no hook of the mirror and no command of a repository is run', async () => {
+  using remote = new GitRepository();
+  using folder = new TemporaryFolder();
+  await remote.commit({ a: '1' });
+  const mirror = await open(remote.path, folder.path);
+  const trace = join(folder.path, 'ran');
+  const script = `#!/bin/sh\ntouch ${trace}\n`;
+  for (const hook of ['reference-transaction', 'post-update', 'pre-auto-gc']) {
+    const path = join(mirror.folder, 'hooks', hook);
+    await mkdir(join(mirror.folder, 'hooks'), { recursive: true });
+    await writeFile(path, script);
+    chmodSync(path, 0o755);
+  }
+  await remote.commit({ a: '2' });
+  await mirror.refresh(NEVER);
+  expect(mirror.problem).toBeUndefined();
+  expect(existsSync(trace)).toBe(false);
+});
+
+describe('history', () => {
+  it('is told newest first, with what a person wants to know', async () => {
+    using remote = new GitRepository();
+    using folder = new TemporaryFolder();
+    const first = await remote.commit({ a: '1' }, 'First');
+    const second = await remote.commit({ a: '2' }, 'Second <b>&\n\nA body\nof lines');
+    const mirror = await open(remote.path, folder.path);
+    const date = Date.parse('2026-01-02T03:04:05Z');
+    expect(await new History(NEVER).last(mirror, second, 10)).toEqual([
+      { id: second, parents: [first], author: 'Ada', date, subject: 'Second <b>&' },
+      { id: first, parents: [], author: 'Ada', date, subject: 'First' },
+    ]);
+    expect(await new History(NEVER).last(mirror, second, 1)).toHaveLength(1);
+  });
+
+  it('is read once for all who ask, and again after a failure', async () => {
+    let reads = 0;
+    const read = async () => {
+      reads += 1;
+      if (reads === 1) throw new Error('git was killed');
+      return await Promise.resolve(`${'1'.repeat(40)}\0\0Ada\u00001\0Subject\n`);
+    };
+    const history = new History(NEVER);
+    const id = '1'.repeat(40) as CommitId;
+    await expect(history.commit({ read }, id)).rejects.toThrow('git was killed');
+    const all = await Promise.all(
+      Array.from({ length: 20 }, async () => await history.commit({ read }, id)),
+    );
+    expect(all.every(({ subject }) => subject === 'Subject')).toBe(true);
+    expect(reads).toBe(2);
+  });
+
+  it('goes by the id also where a branch is named like it', async () => {
+    using remote = new GitRepository();
+    using folder = new TemporaryFolder();
+    const first = await remote.commit({ a: '1' }, 'First');
+    const second = await remote.commit({ a: '2' }, 'Second');
+    remote.git(['update-ref', `refs/heads/${first}`, second]);
+    const mirror = await open(remote.path, folder.path);
+    expect(await new History(NEVER).commit(mirror, first)).toMatchObject({
+      id: first,
+      subject: 'First',
+    });
+  });
+
+  it('has both parents of a merge, and commits without a subject', async () => {
+    using remote = new GitRepository();
+    using folder = new TemporaryFolder();
+    const base = await remote.commit({ a: '1' });
+    remote.git(['checkout', '--quiet', '-b', 'side']);
+    const side = await remote.commit({ b: '1' });
+    remote.git(['checkout', '--quiet', 'main']);
+    const main = await remote.commit({ c: '1' });
+    remote.git(['merge', '--quiet', '--no-ff', '--message', 'Merge', 'side']);
+    remote.git(['commit', '--quiet', '--allow-empty', '--allow-empty-message', '--message', '']);
+    const tip = remote.id('HEAD');
+    const mirror = await open(remote.path, folder.path);
+    const [empty, merge] = await new History(NEVER).last(mirror, tip, 2);
+    expect(empty).toMatchObject({ subject: '' });
+    expect(merge?.parents).toEqual([main, side]);
+    expect(await new History(NEVER).last(mirror, base, 9)).toHaveLength(1);
+  });
+});
