@@ -46,6 +46,7 @@ export function upgradeExchange(
   const controller = new AbortController();
   socket.once('close', () => controller.abort());
   socket.on('error', () => socket.destroy());
+  const unwatch = watchForEnd(socket);
   return {
     request,
     over: controller.signal,
@@ -58,8 +59,25 @@ export function upgradeExchange(
       send(request, response, answer);
     },
     forward: (upstream, _own, onFailure) =>
-      tunnel.forward(request, socket, head, upstream, clientSide(request), onFailure),
+      tunnel.forward(
+        { request, socket, head, client: clientSide(request), onOpen: unwatch },
+        upstream,
+        onFailure,
+      ),
   };
+}
+
+/**
+ * A socket that nobody reads does not tell that its other side has gone: it is looked at, and what
+ * it brings is left in it. Returns what ends the watch.
+ */
+function watchForEnd(socket: Socket): () => void {
+  const look = () => {
+    if (socket.readableLength === 0) socket.read();
+  };
+  const gone = () => socket.destroy();
+  socket.on('readable', look).once('end', gone);
+  return () => socket.off('readable', look).off('end', gone);
 }
 
 function send(request: IncomingMessage, response: ServerResponse, answer: Answer): void {

@@ -12,24 +12,36 @@ export function isWebSocket({ method, headers }: IncomingMessage): boolean {
 /** A side whose other side has gone gets so long for its last words. */
 const LAST_WORDS_MS = 2000;
 
+/** A WebSocket's opening, as Node hands it over. */
+export interface Handshake {
+  request: IncomingMessage;
+  socket: Socket;
+  head: Buffer;
+  client: ClientSide;
+  /** Called when the application said 101, before any byte flows. */
+  onOpen: () => void;
+}
+
 /**
  * Carries WebSockets through http-proxy: bytes flow only after the application's own 101, and its
  * refusal is passed on as it is.
  */
 export class Tunnel implements Disposable {
   readonly #proxy = httpProxy.createProxyServer({ ws: true });
-  readonly #upstreams = new WeakMap<IncomingMessage, Upstream>();
+  readonly #handshakes = new WeakMap<IncomingMessage, { upstream: Upstream; onOpen: () => void }>();
   readonly #open = new Set<Socket>();
 
   constructor() {
     this.#proxy.on('proxyReqWs', (outgoing, request) => {
+      const handshake = this.#handshakes.get(request);
       outgoing.once('socket', (socket: Socket) => {
-        this.#upstreams.get(request)?.hold(socket);
+        handshake?.upstream.hold(socket);
         this.#open.add(socket);
         socket.once('close', () => this.#open.delete(socket));
         endTogether(socket, request.socket);
         endTogether(request.socket, socket);
       });
+      outgoing.once('upgrade', () => handshake?.onOpen());
     });
   }
 
@@ -38,22 +50,20 @@ export class Tunnel implements Disposable {
     for (const socket of this.#open) socket.destroy();
   }
 
+  /** Passes a handshake on; `onFailure` is called where the upstream gives no answer to it. */
   forward(
-    request: IncomingMessage,
-    socket: Socket,
-    head: Buffer,
+    { request, socket, head, client, onOpen }: Handshake,
     upstream: Upstream,
-    client: ClientSide,
     onFailure: (error: Error) => void,
   ): void {
+    const { address } = upstream;
+    if (!('port' in address)) throw new Error('a tunnel needs a port');
     const { headers } = request;
     for (const name of Object.keys(headers)) if (isForwarding(name)) delete headers[name];
     headers['x-forwarded-for'] = client.address;
     headers['x-forwarded-host'] = client.host;
     headers['x-forwarded-proto'] = client.protocol;
-    this.#upstreams.set(request, upstream);
-    const { address } = upstream;
-    if (!('port' in address)) throw new Error('a tunnel needs a port');
+    this.#handshakes.set(request, { upstream, onOpen });
     const target = { host: address.host, port: address.port };
     this.#proxy.ws(request, socket, head, { target }, onFailure);
   }

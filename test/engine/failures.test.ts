@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { GitRepository } from '../unit/fixtures/git-repository.ts';
 import { until } from '../unit/fixtures/until.ts';
-import { LABORATORY, node, page } from './fixtures/applications.ts';
+import { fresh, LABORATORY, node, page } from './fixtures/applications.ts';
 import { TestPool } from './fixtures/test-pool.ts';
 
 describe.each(['buildkit', 'classic'] as const)('with the %s builder', (builder) => {
@@ -174,7 +174,7 @@ test('builds wait in line, the page says where, and a full queue refuses more', 
   using repository = new GitRepository();
   const commits = [];
   for (const name of ['a', 'b', 'c', 'd'])
-    commits.push(await repository.commit(page(name, [`RUN echo ${name} && sleep 2`])));
+    commits.push(await repository.commit(page(name, [fresh('sleep 2')])));
   const [a = '', b = '', c = '', d = ''] = commits;
   await using pool = await TestPool.open([repository.path], { queueLimit: 2 });
   for (const commit of [a, b, c]) await pool.visit(commit, { navigation: true });

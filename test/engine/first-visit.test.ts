@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { GitRepository } from '../unit/fixtures/git-repository.ts';
-import { LABORATORY, node, page } from './fixtures/applications.ts';
+import { fresh, LABORATORY, node, page } from './fixtures/applications.ts';
 import { TestPool } from './fixtures/test-pool.ts';
 
 describe.each(['buildkit', 'classic'] as const)('with the %s builder', (builder) => {
@@ -155,7 +155,7 @@ test('a thousand first visits make one fetch, one build and one container, and a
   using repository = new GitRepository();
   await repository.commit(page('Earlier'));
   await using pool = await TestPool.open([repository.path], { refreshMs: 200 });
-  const commit = await repository.commit(page('Thousand', ['RUN sleep 1']));
+  const commit = await repository.commit(page('Thousand', [fresh('sleep 1')]));
   await new Promise((resolve) => setTimeout(resolve, 250));
   const { fetches } = pool;
 

@@ -1,11 +1,10 @@
-import { randomUUID } from 'node:crypto';
 import { mkdir, readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { GitRepository } from '../unit/fixtures/git-repository.ts';
-import { page as pageOf } from './fixtures/applications.ts';
+import { fresh, page as pageOf } from './fixtures/applications.ts';
 import { TestPool } from './fixtures/test-pool.ts';
 
 /** Where `SCREENSHOTS` names a folder, what was looked at is kept there. */
@@ -37,7 +36,7 @@ describe.runIf(CHROMIUM !== undefined)('in a browser', () => {
 
   test('the waiting page shows the log as it grows, and turns into the application by itself', async () => {
     using repository = new GitRepository();
-    const steps = [slow('echo first words && sleep 1'), slow('echo more words && sleep 1')];
+    const steps = [fresh('echo first words && sleep 1'), fresh('echo more words && sleep 1')];
     const commit = await repository.commit(pageOf('Here I am', steps), 'Say something');
     await using pool = await TestPool.open([repository.path]);
     await using tab = await open(browser, DESKTOP);
@@ -55,7 +54,7 @@ describe.runIf(CHROMIUM !== undefined)('in a browser', () => {
   test('the waiting page works on a phone, in the dark', async () => {
     using repository = new GitRepository();
     const commit = await repository.commit(
-      pageOf('Small', [slow(`echo ${'a long line '.repeat(30)} && sleep 2`)]),
+      pageOf('Small', [fresh(`echo ${'a long line '.repeat(30)} && sleep 2`)]),
       'A subject that is rather long for a small screen',
     );
     await using pool = await TestPool.open([repository.path]);
@@ -70,7 +69,7 @@ describe.runIf(CHROMIUM !== undefined)('in a browser', () => {
 
   test('without scripts the waiting page loads anew until it is the application', async () => {
     using repository = new GitRepository();
-    const commit = await repository.commit(pageOf('No scripts', [slow('sleep 1')]));
+    const commit = await repository.commit(pageOf('No scripts', [fresh('sleep 1')]));
     await using pool = await TestPool.open([repository.path]);
     await using tab = await open(browser, { ...DESKTOP, javaScriptEnabled: false });
     await tab.page.goto(pool.url(commit));
@@ -80,7 +79,7 @@ describe.runIf(CHROMIUM !== undefined)('in a browser', () => {
 
   test('a waiting page whose pool restarts goes on when it is back', async () => {
     using repository = new GitRepository();
-    const commit = await repository.commit(pageOf('Back', [slow('sleep 2')]));
+    const commit = await repository.commit(pageOf('Back', [fresh('sleep 2')]));
     await using tab = await open(browser, DESKTOP);
     let port: number;
     {
@@ -176,11 +175,6 @@ describe.runIf(CHROMIUM !== undefined)('in a browser', () => {
     await tab.page.getByRole('heading', { name: 'One' }).waitFor();
   });
 });
-
-/** A step that no earlier run of the tests left in the engine's cache. */
-function slow(command: string): string {
-  return `RUN : ${randomUUID()}; ${command}`;
-}
 
 /** A tab of its own, and what the browser complained of in it. */
 async function open(browser: Browser, options: BrowserContextOptions) {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { GitRepository } from '../unit/fixtures/git-repository.ts';
-import { LABORATORY, node, page } from './fixtures/applications.ts';
+import { fresh, LABORATORY, node, page } from './fixtures/applications.ts';
 import { TestPool } from './fixtures/test-pool.ts';
 
 test('a WebSocket is held until the application is ready, and then carries words both ways', async () => {
@@ -92,7 +92,7 @@ test('the application sees its own Host and who really asks, whatever the client
 
 test('a client may ask for an answer in its own time', async () => {
   using repository = new GitRepository();
-  const commit = await repository.commit(page('Slow', ['RUN sleep 2']));
+  const commit = await repository.commit(page('Slow', [fresh('sleep 2')]));
   await using pool = await TestPool.open([repository.path]);
   const later = await pool.visit(commit, { headers: { prefer: 'respond-async' } });
   expect([later.status, later.headers.location]).toEqual([202, '/_pool/']);

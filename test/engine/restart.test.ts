@@ -8,7 +8,7 @@ import { instanceOf } from '../../src/engine/labels.ts';
 import { removeInstance } from '../../src/engine/remove-instance.ts';
 import { GitRepository, TemporaryFolder } from '../unit/fixtures/git-repository.ts';
 import { until } from '../unit/fixtures/until.ts';
-import { page } from './fixtures/applications.ts';
+import { fresh, page } from './fixtures/applications.ts';
 import { PoolProcess } from './fixtures/pool-process.ts';
 import { askPort, TestPool } from './fixtures/test-pool.ts';
 
@@ -25,7 +25,7 @@ describe('a pool that comes back', () => {
       await using cleanUp = new AsyncDisposableStack();
       cleanUp.defer(async () => await removeInstance(engine, instance));
       const ready = await repository.commit(page('Still here'));
-      const building = await repository.commit(page('Cut off', ['RUN sleep 3']));
+      const building = await repository.commit(page('Cut off', [fresh('sleep 3')]));
       const port = 18_080 + Math.floor(Math.random() * 1000);
       const args = [
         '--repository',
@@ -93,7 +93,7 @@ test('an engine that goes away in the middle of a build is named, and all heals 
 
   using repository = new GitRepository();
   const ready = await repository.commit(page('Ready before'));
-  const commit = await repository.commit(page('In the middle', ['RUN sleep 5']));
+  const commit = await repository.commit(page('In the middle', [fresh('sleep 5')]));
   await using pool = await TestPool.open([repository.path], { engine: host });
   expect((await pool.visit(ready)).text).toContain('Ready before');
 
