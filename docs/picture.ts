@@ -57,11 +57,13 @@ async function firstVisit(chrome: Browser, url: string): Promise<[Buffer, Buffer
 /** Both side by side, as one picture. */
 async function compose(chrome: Browser, left: Buffer, right: Buffer, file: string): Promise<void> {
   const page = await chrome.newPage({ viewport: { width: 1400, height: 560 } });
-  const image = (bytes: Buffer, alt: string) =>
-    `<img alt="${alt}" src="data:image/png;base64,${bytes.toString('base64')}">`;
   await page.setContent(`<style>
     body { margin: 0; height: 560px; display: flex; align-items: center; justify-content: center; gap: 24px; background: #e9ecea; font: 40px system-ui; color: #0b6e75; }
     img { width: 640px; border-radius: 10px; box-shadow: 0 6px 30px #0003; }
   </style>${image(left, 'waiting')}<span>→</span>${image(right, 'application')}`);
   await page.screenshot({ path: file });
+}
+
+function image(bytes: Buffer, alt: string): string {
+  return `<img alt="${alt}" src="data:image/png;base64,${bytes.toString('base64')}">`;
 }

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { mkdir, realpath, unlink } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
@@ -45,6 +46,8 @@ const DRAIN_MS = 10_000;
 export async function openPool(config: Config, logger: Logger): Promise<Pool> {
   const closing = new AbortController();
   const { signal } = closing;
+  // As many wait for the end as there are visitors; Node takes more than ten for a leak.
+  setMaxListeners(0, signal);
 
   await mkdir(config['data-dir'], { recursive: true, mode: 0o700 });
   const dataDir = await realpath(config['data-dir']);

@@ -19,8 +19,15 @@ export interface Exchange {
   /** Aborts when the visitor goes away, or has been answered. */
   readonly over: AbortSignal;
   answer(answer: Answer): void;
-  /** Hands the exchange to an upstream; `onFailure` is called where that gives no answer. */
-  forward(upstream: Upstream, own: readonly string[], onFailure: (error: Error) => void): void;
+  /**
+   * Hands the exchange to an upstream; `onFailure` is called where that gives no answer. Resolves
+   * when the answer begins, and at the latest when the exchange is over.
+   */
+  forward(
+    upstream: Upstream,
+    own: readonly string[],
+    onFailure: (error: Error) => void,
+  ): Promise<void>;
 }
 
 /** An ordinary request. */
@@ -31,8 +38,13 @@ export function httpExchange(request: IncomingMessage, response: ServerResponse)
     request,
     over: controller.signal,
     answer: (answer) => send(request, response, answer),
-    forward: (upstream, own, onFailure) =>
-      forward(request, response, upstream, { client: clientSide(request), own, onFailure }),
+    async forward(upstream, own, onFailure) {
+      const { promise, resolve: onAnswer } = Promise.withResolvers<void>();
+      response.once('close', onAnswer);
+      const client = clientSide(request);
+      forward(request, response, upstream, { client, own, onAnswer, onFailure });
+      await promise;
+    },
   };
 }
 
@@ -58,12 +70,17 @@ export function upgradeExchange(
       response.once('finish', () => socket.end());
       send(request, response, answer);
     },
-    forward: (upstream, _own, onFailure) =>
-      tunnel.forward(
-        { request, socket, head, client: clientSide(request), onOpen: unwatch },
-        upstream,
-        onFailure,
-      ),
+    async forward(upstream, _own, onFailure) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      socket.once('close', resolve);
+      const onOpen = () => {
+        unwatch();
+        resolve();
+      };
+      const client = clientSide(request);
+      tunnel.forward({ request, socket, head, client, onOpen }, upstream, onFailure);
+      await promise;
+    },
   };
 }
 

@@ -10,6 +10,8 @@ export interface ForwardOptions {
   client: ClientSide;
   /** Headers of pool's own for the answer, name and value in turn. */
   own: readonly string[];
+  /** Called when the answer begins. */
+  onAnswer: () => void;
   /** Called instead of an answer where the upstream gives none. */
   onFailure: (error: NodeJS.ErrnoException) => void;
 }
@@ -34,6 +36,7 @@ export function forward(
   response.once('close', leave);
 
   outgoing.once('response', (answer) => {
+    options.onAnswer();
     response.sendDate = false;
     const headers = responseHeaders(answer.rawHeaders, options.own);
     response.writeHead(answer.statusCode ?? 502, answer.statusMessage, headers);

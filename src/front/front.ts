@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import PQueue from 'p-queue';
 import { type Address, destinationOf } from '../address/host.ts';
 import { toFailure } from '../errors.ts';
 import type { Logger } from '../logger.ts';
@@ -39,6 +40,15 @@ const HEADERS_LIMIT_MS = 15_000;
 /** Longer than browsers keep an idle connection for reuse, so that they close it and not pool. */
 const IDLE_MS = 75_000;
 
+/**
+ * So many of those who were held are let through at once, each until its answer begins: a server
+ * that just started has a short line for connections (nine places in busybox), and whoever finds it
+ * full is tried again seconds later.
+ */
+const RELEASED_AT_ONCE = 32;
+/** An answer that takes longer to begin, such as a long poll, makes room for the next. */
+const RELEASE_MS = 1000;
+
 /** A preview that goes cold again and again is asked for at this pace. */
 const ANEW_MS = 100;
 
@@ -69,6 +79,7 @@ export function createFront(options: FrontOptions): Server {
 class Front {
   readonly #options: FrontOptions;
   #held = 0;
+  readonly #released = new PQueue({ concurrency: RELEASED_AT_ONCE });
 
   constructor(options: FrontOptions) {
     this.#options = options;
@@ -92,11 +103,13 @@ class Front {
       return exchange.answer(textAnswer(destination.status, `pool: ${destination.reason}\n`));
     }
     if (destination.kind === 'desk') {
-      return exchange.forward(desk, [], () => exchange.answer(deskAway(destination.site)));
+      return await exchange.forward(desk, [], () => exchange.answer(deskAway(destination.site)));
     }
     const { address } = destination;
     const live = routes.find(address, Date.now());
-    if (live !== undefined && !isPoolPath(request)) return this.#forward(exchange, address, live);
+    if (live !== undefined && !isPoolPath(request)) {
+      return await this.#forward(exchange, address, live);
+    }
     await this.#ask(exchange, address);
   }
 
@@ -134,7 +147,7 @@ class Front {
       const phase = state.phase === 'ready' && live === undefined ? 'starting' : state.phase;
       const decision = decide(phase, client, Date.now() - begun, holdMs);
       if (decision.do === 'forward' && live !== undefined) {
-        return this.#forward(exchange, address, live);
+        return await this.#release(() => this.#forward(exchange, address, live));
       }
       if (decision.do === 'hold') {
         if (this.#held >= HELD_LIMIT) return exchange.answer(tooMany(HELD_LIMIT));
@@ -153,6 +166,13 @@ class Front {
     }
   }
 
+  /** Lets those who were held through one after another. */
+  async #release(forward: () => Promise<void>): Promise<void> {
+    await this.#released.add(async () => {
+      await Promise.race([forward(), sleep(RELEASE_MS, undefined, { ref: false })]);
+    });
+  }
+
   async #hold(exchange: Exchange, preview: PreviewId, ms: number): Promise<PreviewState> {
     this.#held += 1;
     try {
@@ -163,7 +183,11 @@ class Front {
     }
   }
 
-  #forward(exchange: Exchange, address: Address, { route, upstreams }: LiveRoute): void {
+  async #forward(
+    exchange: Exchange,
+    address: Address,
+    { route, upstreams }: LiveRoute,
+  ): Promise<void> {
     const port = address.port ?? route.endpoint.port;
     const upstream = upstreams.get(port);
     if (upstream === undefined) {
@@ -172,7 +196,7 @@ class Front {
       return exchange.answer(problemAnswer(404, 'No such port', detail));
     }
     const own = ['X-Pool-Commit', route.commit, 'X-Robots-Tag', 'noindex'];
-    exchange.forward(upstream, own, () => {
+    await exchange.forward(upstream, own, () => {
       const client = clientOf(exchange.request.method ?? 'GET', exchange.request.headers);
       exchange.answer(silentAnswer(address, client));
     });

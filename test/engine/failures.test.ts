@@ -101,6 +101,36 @@ test('a commit without a Dockerfile names those it has elsewhere', async () => {
   });
 });
 
+test('a file in Git LFS is refused in words, and nobody else suffers', async () => {
+  using repository = new GitRepository();
+  const good = await repository.commit(page('Good'));
+  const pointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${'a'.repeat(64)}\nsize 9\n`;
+  const commit = await repository.commit({ 'song.mp3': pointer, 'zebra.txt': 'comes after it' });
+  await using pool = await TestPool.open([repository.path]);
+  expect(JSON.parse((await pool.visit(commit)).text)).toMatchObject({
+    code: 'lfs',
+    detail: expect.stringContaining('song.mp3'),
+  });
+  expect((await pool.visit(good)).text).toContain('Good');
+});
+
+test('of stages side by side the one that failed is named', async () => {
+  using repository = new GitRepository();
+  const commit = await repository.commit({
+    Dockerfile: [
+      'FROM busybox:latest AS assets',
+      fresh('sleep 1; echo no such asset; exit 3'),
+      'FROM busybox:latest',
+      fresh('sleep 20'),
+      'COPY --from=assets /etc/passwd /x',
+      '',
+    ].join('\n'),
+  });
+  await using pool = await TestPool.open([repository.path], { builder: 'buildkit' });
+  const { detail } = JSON.parse((await pool.visit(commit)).text) as { detail: string };
+  expect(detail).toMatch(/no such asset.* ended with exit code 3/);
+});
+
 test('an image that exits is explained by its code and its last lines', async () => {
   using repository = new GitRepository();
   const commit = await repository.commit(node(`console.log('no database here'); process.exit(4)`));

@@ -151,6 +151,19 @@ test('a port that the container publishes is reached by its number, another is a
   expect([other.status, other.text]).toEqual([404, expect.stringContaining('3000, 4000')]);
 });
 
+test('where the likeliest of several ports is silent, the one that answers is taken, and said so', async () => {
+  using repository = new GitRepository();
+  const server = `
+    require('node:net').createServer((socket) => socket.write('220 mail')).listen(80);
+    require('node:http').createServer((_, response) => response.end('mail box')).listen(1080);
+  `;
+  const commit = await repository.commit(node(server, ['EXPOSE 80 1080']));
+  await using pool = await TestPool.open([repository.path]);
+  expect((await pool.visit(commit)).text).toBe('mail box');
+  const { state } = await pool.state(commit);
+  expect(state.endpoint?.portRule).toContain('1080 answered HTTP, 80 did not');
+});
+
 test('a thousand first visits make one fetch, one build and one container, and all are answered', async () => {
   using repository = new GitRepository();
   await repository.commit(page('Earlier'));

@@ -207,6 +207,18 @@ describe('a remote that is gone', () => {
   });
 });
 
+it('a shallow remote is served with the commits that it has', async () => {
+  using remote = new GitRepository();
+  await remote.commit({ a: '1' });
+  const tip = await remote.commit({ a: '2' });
+  using folder = new TemporaryFolder();
+  const shallow = `${folder.path}/shallow`;
+  remote.git(['clone', '--quiet', '--depth=1', `file://${remote.path}`, shallow]);
+  const mirror = await open(shallow, folder.path);
+  expect(mirror.table.find('main')).toMatchObject({ kind: 'commit', commit: tip });
+  expect(mirror.table.commits.size).toBe(1);
+});
+
 it('all who ask for a refresh meanwhile share one fetch', async () => {
   using remote = new GitRepository();
   using folder = new TemporaryFolder();
