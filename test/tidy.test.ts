@@ -139,7 +139,7 @@ describe('imports run one way', () => {
     const loaded = inStage('front').flatMap(({ path }) =>
       [...loadedBy(path)]
         .filter((to) =>
-          /^src\/(source|engine|build|run|desk|config|cli)\/|^(dockerode|simple-git|tar-stream|p-queue|protobufjs|node:child_process)$/.test(
+          /^src\/(source|engine|build|run|desk|config|cli)\/|^(dockerode|simple-git|tar-stream|protobufjs|node:child_process)$/.test(
             to,
           ),
         )
