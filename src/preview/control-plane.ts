@@ -14,6 +14,9 @@ import type { Previews } from './previews.ts';
 /** An engine that does not say within this whether it has an image is busy: show the page. */
 const LOOK_LIMIT_MS = 400;
 
+/** While a remote hangs, what its refs mean is asked so often, and not with every request. */
+const ASK_AGAIN_MS = 1000;
+
 type Mirrors = ReadonlyMap<RepositoryName, Mirror>;
 
 /** Answers the front's questions out of the mirrors and the previews. */
@@ -85,7 +88,7 @@ export function controlPlane(
         kind: 'preview',
         view: { ...view, state: preview.state },
         rule: found.rule,
-        until: found.fixed ? Infinity : mirror.triedAt + freshness.refreshMs,
+        until: found.fixed ? Infinity : surelyUntil(mirror, freshness),
         mirroredAt: mirror.fetchedAt,
       };
     } catch (error) {
@@ -151,6 +154,11 @@ export function controlPlane(
     const repository = mirrors.size > 1 ? mirror.repository.name : undefined;
     return formatLabel(ref.slug, repository) ?? label(mirror.repository.name, ref.commit);
   }
+}
+
+/** Until when, in ms of the epoch, a ref's meaning need not be asked again. */
+function surelyUntil({ triedAt }: Mirror, { refreshMs }: Freshness): number {
+  return Math.max(triedAt + refreshMs, Date.now() + Math.min(refreshMs, ASK_AGAIN_MS));
 }
 
 /** Labels of pool's own links: the repository is named where there are several. */

@@ -32,10 +32,14 @@ export async function lookUp(
   if (found.kind === 'commit' && found.fixed) return found;
   if (Date.now() - mirror.triedAt < refreshMs) return found;
 
-  const waitMs = found.kind === 'unknown' ? unknownWaitMs : knownWaitMs;
+  // A remote that hangs costs its patience once, not each visitor anew.
+  const patienceMs = found.kind === 'unknown' ? unknownWaitMs : knownWaitMs;
+  const waitMs = (mirror.fetchingSince ?? Date.now()) + patienceMs - Date.now();
+  const refreshed = mirror.refresh(closing);
+  if (waitMs <= 0) return found;
   const timer = new AbortController();
   const patience = sleep(waitMs, undefined, { signal: timer.signal }).catch(() => {});
-  await Promise.race([mirror.refresh(closing), patience]);
+  await Promise.race([refreshed, patience]);
   timer.abort();
   return mirror.table.find(ref);
 }

@@ -49,6 +49,8 @@ export class Mirror {
   problem: string | undefined;
   /** How many fetches there were. */
   fetches = 0;
+  /** When the fetch that is under way began, in ms of the epoch. */
+  fetchingSince: number | undefined;
   #triedAt = 0;
   #fetching: Promise<void> | undefined;
   #seen: string | undefined;
@@ -104,6 +106,7 @@ export class Mirror {
     const limited = AbortSignal.any([signal, AbortSignal.timeout(FETCH_LIMIT_MS)]);
     const { url } = this.repository;
     this.fetches += 1;
+    this.fetchingSince = Date.now();
     try {
       const heads = ['+refs/heads/*:refs/heads/*', '+refs/tags/*:refs/tags/*'];
       const exact = ['--prune', '--no-tags', '--force', '--no-write-fetch-head'];
@@ -120,6 +123,7 @@ export class Mirror {
       this.problem = explainGit(error, limited);
     } finally {
       this.#triedAt = Date.now();
+      this.fetchingSince = undefined;
     }
   }
 

@@ -20,6 +20,7 @@ class FakeMirror {
   table = tableWith(ONE);
   triedAt: number;
   fetches = 0;
+  fetchingSince: number | undefined;
   readonly #fetchMs: number;
   #fetching: Promise<void> | undefined;
 
@@ -35,10 +36,12 @@ class FakeMirror {
 
   async #fetch(): Promise<void> {
     this.fetches += 1;
+    this.fetchingSince = Date.now();
     await sleep(this.#fetchMs);
     this.table = tableWith(TWO);
     this.triedAt = Date.now();
     this.#fetching = undefined;
+    this.fetchingSince = undefined;
   }
 }
 
@@ -55,6 +58,17 @@ it('a branch is believed while the mirror is fresh', async () => {
   const mirror = new FakeMirror(9000);
   expect(await find(mirror, 'main')).toMatchObject({ commit: ONE });
   expect(mirror.fetches).toBe(0);
+});
+
+it('a remote that hangs costs the visitors of a branch its patience once, not each of them', async () => {
+  const mirror = new FakeMirror(60_000, 500);
+  await find(mirror, 'main', { knownWaitMs: 50 });
+  const begun = performance.now();
+  for (let visit = 0; visit < 20; visit++) {
+    expect(await find(mirror, 'main', { knownWaitMs: 50 })).toMatchObject({ commit: ONE });
+  }
+  expect(performance.now() - begun).toBeLessThan(200);
+  expect(mirror.fetches).toBe(1);
 });
 
 it('a branch is fetched first where the mirror is old', async () => {
