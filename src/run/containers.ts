@@ -1,59 +1,19 @@
-import type Docker from 'dockerode';
-import { z } from 'zod';
-import { toPort } from '../address/label.ts';
-import { BuildSummary, type Image } from '../build/image.ts';
 import { plainText } from '../build/plain-text.ts';
 import type { Engine } from '../engine/connect.ts';
 import { engineError, isMissing } from '../engine/engine-error.ts';
 import { LABEL, labelFilter } from '../engine/labels.ts';
 import { PreviewError } from '../errors.ts';
+import { containerSettings, type StartRequest } from './container-settings.ts';
 import type { Endpoint } from './endpoint.ts';
+import { type FoundContainer, Inspected, publishedBy, toFound } from './found-container.ts';
 import type { HostPorts } from './host-ports.ts';
 import { ensureNetwork } from './network.ts';
 import { choosePorts, type PortChoice } from './ports.ts';
-
-/** What one preview's container may take: room for a web application, not for a whole machine. */
-const MEMORY_BYTES = 1024 ** 3;
-const PROCESS_LIMIT = 512;
-const LOG_FILE = { 'max-size': '5m', 'max-file': '2' };
-
-/** What web servers need to bind low ports and to become their own users, and no more. */
-const CAPABILITIES = [
-  'CHOWN',
-  'DAC_OVERRIDE',
-  'FOWNER',
-  'FSETID',
-  'KILL',
-  'NET_BIND_SERVICE',
-  'SETGID',
-  'SETUID',
-];
 
 /** Other programs take ports as well: so many fresh ones are tried before giving up. */
 const PORT_ATTEMPTS = 5;
 
 const LAST_LINES = 40;
-
-/** What a container is started for. */
-export interface StartRequest {
-  image: Image;
-  /** The container's name, unique in the engine. */
-  name: string;
-  repository: string;
-  commit: string;
-  /** `POOL_…` of the design, without `PORT`. */
-  environment: Readonly<Record<string, string>>;
-}
-
-/** A container of ours that the engine knows, as its labels tell it. */
-export interface FoundContainer {
-  id: string;
-  repository: string;
-  commit: string;
-  running: boolean;
-  endpoint: Endpoint;
-  build: BuildSummary;
-}
 
 /** A container that goes away with the scope that holds it, unless it was kept. */
 export interface StartedContainer extends AsyncDisposable {
@@ -68,20 +28,12 @@ export interface Vitals {
   outOfMemory: boolean;
 }
 
-const Inspected = z.object({
-  Id: z.string(),
-  State: z.object({ Running: z.boolean(), ExitCode: z.number(), OOMKilled: z.boolean() }),
-  Config: z.object({ Labels: z.record(z.string(), z.string()) }),
-  HostConfig: z.object({
-    PortBindings: z.record(z.string(), z.array(z.object({ HostPort: z.string() }))).nullable(),
-  }),
-});
-
 /** The containers of one pool in one engine. */
 export class Containers {
   readonly #engine: Engine;
   readonly #instance: string;
   readonly #hostPorts: HostPorts;
+  #makingNetwork: Promise<string> | undefined;
 
   constructor(engine: Engine, instance: string, hostPorts: HostPorts) {
     this.#engine = engine;
@@ -96,7 +48,7 @@ export class Containers {
    */
   async start(request: StartRequest, signal: AbortSignal): Promise<StartedContainer> {
     try {
-      const network = await ensureNetwork(this.#engine, this.#instance);
+      const network = await this.#network();
       const image = await this.#engine.docker.getImage(request.image.id).inspect();
       const { ExposedPorts, Env } = image.Config;
       const ports = choosePorts(Object.keys(ExposedPorts ?? {}), Env ?? []);
@@ -108,6 +60,14 @@ export class Containers {
     } catch (error) {
       throw asStartError(engineError(error, 'starting the container', signal));
     }
+  }
+
+  /** One at a time: the engine lets two networks have one name, and then takes neither. */
+  async #network(): Promise<string> {
+    this.#makingNetwork ??= ensureNetwork(this.#engine, this.#instance).finally(() => {
+      this.#makingNetwork = undefined;
+    });
+    return await this.#makingNetwork;
   }
 
   #started(endpoint: Endpoint): StartedContainer {
@@ -135,66 +95,21 @@ export class Containers {
     const published = Object.fromEntries(
       choice.published.map((port, index) => [port, hostPorts[index] ?? 0]),
     );
-    await this.#removeByName(request.name);
-    const container = await docker
-      .createContainer(this.#options(request, choice, published, network))
-      .catch((error: unknown) => {
-        this.#hostPorts.release(hostPorts, Date.now());
-        throw error;
-      });
+    const settings = containerSettings(request, choice, published, network, this.#instance);
+    let containerId = '';
     try {
+      await this.#removeByName(request.name);
+      const container = await docker.createContainer(settings);
+      containerId = container.id;
       await container.start();
     } catch (error) {
-      await this.remove({ containerId: container.id, published });
+      if (containerId === '') this.#hostPorts.release(hostPorts, Date.now());
+      else await this.remove({ containerId, published });
       if (isPortTaken(error) && attempt < PORT_ATTEMPTS) return undefined;
       throw error;
     }
-    return {
-      host: '127.0.0.1',
-      protocol: 'http',
-      port: choice.port,
-      published,
-      containerId: container.id,
-      portRule: choice.rule,
-    };
-  }
-
-  #options(
-    request: StartRequest,
-    choice: PortChoice,
-    published: Record<string, number>,
-    network: string,
-  ): Docker.ContainerCreateOptions {
-    const bindings = Object.entries(published).map(([port, hostPort]) => [
-      `${port}/tcp`,
-      [{ HostIp: '127.0.0.1', HostPort: String(hostPort) }],
-    ]);
-    const environment = { ...request.environment, PORT: String(choice.environment) };
-    return {
-      name: request.name,
-      Image: request.image.id,
-      Env: Object.entries(environment).map(([name, value]) => `${name}=${value}`),
-      ExposedPorts: Object.fromEntries(Object.keys(published).map((port) => [`${port}/tcp`, {}])),
-      Labels: {
-        [LABEL.instance]: this.#instance,
-        [LABEL.repository]: request.repository,
-        [LABEL.commit]: request.commit,
-        [LABEL.port]: String(choice.port),
-        [LABEL.portRule]: choice.rule,
-        [LABEL.build]: JSON.stringify(request.image.build),
-      },
-      HostConfig: {
-        PortBindings: Object.fromEntries(bindings) as Docker.PortMap,
-        NetworkMode: network,
-        Memory: MEMORY_BYTES,
-        PidsLimit: PROCESS_LIMIT,
-        CapDrop: ['ALL'],
-        CapAdd: CAPABILITIES,
-        SecurityOpt: ['no-new-privileges'],
-        LogConfig: { Type: 'json-file', Config: LOG_FILE },
-        RestartPolicy: { Name: 'no' },
-      },
-    };
+    const { port, rule: portRule } = choice;
+    return { host: '127.0.0.1', protocol: 'http', port, published, containerId, portRule };
   }
 
   /** What the container is doing; `undefined` where it is gone. */
@@ -255,26 +170,7 @@ export class Containers {
         if (!isMissing(error)) throw error;
       });
     if (answer === undefined) return undefined;
-    const { Id, State, Config, HostConfig } = Inspected.parse(answer);
-    const labels = Config.Labels;
-    const port = toPort(labels[LABEL.port] ?? '');
-    const build = BuildSummary.safeParse(parseJson(labels[LABEL.build] ?? ''));
-    if (port === undefined || !build.success) return undefined;
-    return {
-      id: Id,
-      repository: labels[LABEL.repository] ?? '',
-      commit: labels[LABEL.commit] ?? '',
-      running: State.Running,
-      build: build.data,
-      endpoint: {
-        host: '127.0.0.1',
-        protocol: 'http',
-        port,
-        published: publishedBy(HostConfig),
-        containerId: Id,
-        portRule: labels[LABEL.portRule] ?? '',
-      },
-    };
+    return toFound(Inspected.parse(answer));
   }
 
   /** What an earlier attempt, killed in the middle, left under this name. */
@@ -289,24 +185,6 @@ export class Containers {
       throw new Error(`a container named ${name} exists that is not pool's`);
     }
     await this.remove({ containerId: Id, published: publishedBy(HostConfig) });
-  }
-}
-
-/** Container port to host port, of what the engine was asked to publish. */
-function publishedBy({
-  PortBindings,
-}: z.infer<typeof Inspected>['HostConfig']): Record<number, number> {
-  const bindings = Object.entries(PortBindings ?? {});
-  return Object.fromEntries(
-    bindings.map(([name, [to]]) => [Number.parseInt(name, 10), Number(to?.HostPort)]),
-  );
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }
 

@@ -13,6 +13,7 @@ export async function ensureNetwork(engine: Engine, instance: string): Promise<s
     if (found.some((network) => network.Name === name)) return name;
     await engine.docker.createNetwork({
       Name: name,
+      CheckDuplicate: true,
       Driver: 'bridge',
       Options: { 'com.docker.network.bridge.enable_icc': 'false' },
       Labels: { [LABEL.instance]: instance },

@@ -1,0 +1,72 @@
+import type Docker from 'dockerode';
+import type { Image } from '../build/image.ts';
+import { LABEL } from '../engine/labels.ts';
+import type { PortChoice } from './ports.ts';
+
+/** What one preview's container may take: room for a web application, not for a whole machine. */
+const MEMORY_BYTES = 1024 ** 3;
+const PROCESS_LIMIT = 512;
+const LOG_FILE = { 'max-size': '5m', 'max-file': '2' };
+
+/** What web servers need to bind low ports and to become their own users, and no more. */
+const CAPABILITIES = [
+  'CHOWN',
+  'DAC_OVERRIDE',
+  'FOWNER',
+  'FSETID',
+  'KILL',
+  'NET_BIND_SERVICE',
+  'SETGID',
+  'SETUID',
+];
+
+/** What a container is started for. */
+export interface StartRequest {
+  image: Image;
+  /** The container's name, unique in the engine. */
+  name: string;
+  repository: string;
+  commit: string;
+  /** `POOL_…` of the design, without `PORT`. */
+  environment: Readonly<Record<string, string>>;
+}
+
+/** Everything that the engine is told of a preview's container. `published` is port to host port. */
+export function containerSettings(
+  request: StartRequest,
+  choice: PortChoice,
+  published: Readonly<Record<string, number>>,
+  network: string,
+  instance: string,
+): Docker.ContainerCreateOptions {
+  const bindings = Object.entries(published).map(([port, hostPort]) => [
+    `${port}/tcp`,
+    [{ HostIp: '127.0.0.1', HostPort: String(hostPort) }],
+  ]);
+  const environment = { ...request.environment, PORT: String(choice.environment) };
+  return {
+    name: request.name,
+    Image: request.image.id,
+    Env: Object.entries(environment).map(([name, value]) => `${name}=${value}`),
+    ExposedPorts: Object.fromEntries(Object.keys(published).map((port) => [`${port}/tcp`, {}])),
+    Labels: {
+      [LABEL.instance]: instance,
+      [LABEL.repository]: request.repository,
+      [LABEL.commit]: request.commit,
+      [LABEL.port]: String(choice.port),
+      [LABEL.portRule]: choice.rule,
+      [LABEL.build]: JSON.stringify(request.image.build),
+    },
+    HostConfig: {
+      PortBindings: Object.fromEntries(bindings) as Docker.PortMap,
+      NetworkMode: network,
+      Memory: MEMORY_BYTES,
+      PidsLimit: PROCESS_LIMIT,
+      CapDrop: ['ALL'],
+      CapAdd: CAPABILITIES,
+      SecurityOpt: ['no-new-privileges'],
+      LogConfig: { Type: 'json-file', Config: LOG_FILE },
+      RestartPolicy: { Name: 'no' },
+    },
+  };
+}

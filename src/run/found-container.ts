@@ -1,0 +1,65 @@
+import { z } from 'zod';
+import { toPort } from '../address/label.ts';
+import { BuildSummary } from '../build/image.ts';
+import { LABEL } from '../engine/labels.ts';
+import type { Endpoint } from './endpoint.ts';
+
+/** A container of ours that the engine knows, as its labels tell it. */
+export interface FoundContainer {
+  id: string;
+  repository: string;
+  commit: string;
+  running: boolean;
+  endpoint: Endpoint;
+  build: BuildSummary;
+}
+
+/** What pool relies on in the engine's answer about a container. */
+export const Inspected = z.object({
+  Id: z.string(),
+  State: z.object({ Running: z.boolean(), ExitCode: z.number(), OOMKilled: z.boolean() }),
+  Config: z.object({ Labels: z.record(z.string(), z.string()) }),
+  HostConfig: z.object({
+    PortBindings: z.record(z.string(), z.array(z.object({ HostPort: z.string() }))).nullable(),
+  }),
+});
+export type Inspected = z.infer<typeof Inspected>;
+
+/** Reads a container by its labels; `undefined` where they are not what pool writes. */
+export function toFound({ Id, State, Config, HostConfig }: Inspected): FoundContainer | undefined {
+  const labels = Config.Labels;
+  const port = toPort(labels[LABEL.port] ?? '');
+  const build = BuildSummary.safeParse(parseJson(labels[LABEL.build] ?? ''));
+  if (port === undefined || !build.success) return undefined;
+  return {
+    id: Id,
+    repository: labels[LABEL.repository] ?? '',
+    commit: labels[LABEL.commit] ?? '',
+    running: State.Running,
+    build: build.data,
+    endpoint: {
+      host: '127.0.0.1',
+      protocol: 'http',
+      port,
+      published: publishedBy(HostConfig),
+      containerId: Id,
+      portRule: labels[LABEL.portRule] ?? '',
+    },
+  };
+}
+
+/** Container port to host port, of what the engine was asked to publish. */
+export function publishedBy({ PortBindings }: Inspected['HostConfig']): Record<number, number> {
+  const bindings = Object.entries(PortBindings ?? {});
+  return Object.fromEntries(
+    bindings.map(([name, [to]]) => [Number.parseInt(name, 10), Number(to?.HostPort)]),
+  );
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
