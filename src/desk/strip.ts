@@ -56,6 +56,7 @@ export function stripPage(parts: StripParts, now: number): Page {
       }
       <p class="soft">
         Each commit is a link to the application as it was then. The first visit builds it.
+        ${branch && html`<a href="${previewLink(branch, parts)}">Open ${branch.name}, wherever it moves</a>`}
       </p>
       ${
         branches.length > 1 &&
