@@ -1,6 +1,7 @@
+import { plainLine } from './plain-text.ts';
+
 /** What can go wrong on the way from a commit to its application, as pages, logs and the API name it. */
 export type ErrorCode =
-  | 'empty-repository'
   | 'repository-unreadable'
   | 'no-dockerfile'
   | 'context-refused'
@@ -31,6 +32,7 @@ const OURS: ReadonlySet<ErrorCode> = new Set([
   'no-free-port',
   'engine-unreachable',
   'engine-lost',
+  'engine-refused',
   'internal',
 ]);
 
@@ -42,7 +44,8 @@ export class PreviewError extends Error {
   readonly next: string;
 
   constructor(code: ErrorCode, message: string, next: string, options?: ErrorOptions) {
-    super(message, options);
+    // File names and engines' words come in here, and go out to pages, logs and terminals.
+    super(message.split('\n').map(plainLine).join(' '), options);
     this.code = code;
     this.next = next;
   }

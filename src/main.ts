@@ -1,14 +1,14 @@
 import { setMaxListeners } from 'node:events';
 import { mkdir, realpath, unlink } from 'node:fs/promises';
-import type { Server } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { commitLabel, type RepositoryName } from './address/label.ts';
 import { buildImage } from './build/builder.ts';
 import { findImage, imageLabels } from './build/image.ts';
 import type { Config } from './config/config.ts';
-import { createDesk } from './desk/desk.ts';
+import { deskListener } from './desk/desk.ts';
 import { connectEngine } from './engine/connect.ts';
 import { instanceOf } from './engine/labels.ts';
 import { createFront } from './front/front.ts';
@@ -46,12 +46,18 @@ const DRAIN_MS = 10_000;
 export async function openPool(config: Config, logger: Logger): Promise<Pool> {
   const closing = new AbortController();
   const { signal } = closing;
+  // Whatever cannot be done below undoes what was done above it.
+  await using opening = new AsyncDisposableStack();
+  opening.defer(() => closing.abort());
   // As many wait for the end as there are visitors; Node takes more than ten for a leak.
   setMaxListeners(0, signal);
 
   await mkdir(config['data-dir'], { recursive: true, mode: 0o700 });
   const dataDir = await realpath(config['data-dir']);
-  const socketPath = await controlSocket(dataDir);
+  const socketPath = join(dataDir, 'control.sock');
+  const desk = createServer();
+  await listenAlone(desk, socketPath);
+  opening.defer(async () => await close(desk));
   const instance = instanceOf(dataDir);
   const found = await connectEngine(config.engine, process.env);
   const engine =
@@ -75,9 +81,12 @@ export async function openPool(config: Config, logger: Logger): Promise<Pool> {
   );
   const hostnameOf = ({ repository, commit }: Wanted) =>
     `${commitLabel(commit, mirrors.size > 1 ? repository : undefined)}.${config.domain[0]}`;
+  const nameOf = ({ repository, commit }: Wanted) => `pool-${instance}/${repository}:${commit}`;
   const stages: Stages = {
-    findImage: ({ repository, commit }) =>
-      findImage(engine, imageLabels(instance, repository, commit)),
+    findImage({ repository, commit }, over) {
+      const labels = imageLabels(instance, repository, commit);
+      return findImage(engine, nameOf({ repository, commit }), labels, over);
+    },
     queue: (wanted, build, over) => queue.turn(previewId(wanted), build, over),
     async openContext(wanted, over) {
       const mirror = mirrorOf(wanted);
@@ -86,7 +95,7 @@ export async function openPool(config: Config, logger: Logger): Promise<Pool> {
     },
     buildImage: ({ repository, commit }, { stream, dockerfile }, listener, over) => {
       const labels = imageLabels(instance, repository, commit);
-      const tag = `pool-${instance}/${repository}:${commit}`;
+      const tag = nameOf({ repository, commit });
       const request = { context: stream, dockerfile, tag, labels };
       return buildImage(engine, request, listener, config.buildTimeoutMs, over);
     },
@@ -100,7 +109,7 @@ export async function openPool(config: Config, logger: Logger): Promise<Pool> {
         POOL_HOSTNAME: hostname,
         POOL_URL: `http://${hostname}${port()}/`,
       };
-      const name = `pool-${instance}-${repository}-${commit.slice(0, 12)}`;
+      const name = `pool-${instance}-${repository}-${commit}`;
       return containers.start({ image, name, repository, commit, environment }, over);
     },
     awaitReady(wanted, endpoint, listener, over) {
@@ -117,38 +126,34 @@ export async function openPool(config: Config, logger: Logger): Promise<Pool> {
   };
 
   const routes = new Routes();
-  const previews = new Previews(stages, containers, routes, join(dataDir, 'logs'), logger);
+  const logs = join(dataDir, 'logs');
+  const previews = new Previews(stages, containers, routes, logs, logger, signal);
   const freshness = { ...FRESHNESS, refreshMs: config.refreshMs };
-  const control = controlPlane(mirrors, previews, history, freshness, signal);
-  const desk = createDesk({
-    mirrors,
-    previews,
-    history,
-    refreshMs: config.refreshMs,
-    logger,
-    closing: signal,
-  });
+  const control = controlPlane(mirrors, previews, history, freshness, logger, signal);
+  const { refreshMs } = config;
+  desk.on(
+    'request',
+    deskListener({ mirrors, previews, history, refreshMs, logger, closing: signal }),
+  );
   const front = createFront({
     domains: config.domain,
     routes,
     control,
-    desk: new Upstream({ socketPath }),
+    desk: new Upstream({ socketPath }, Infinity),
     holdMs: config.holdMs,
     logger,
     closing: signal,
   });
 
   await previews.recover(new Set(mirrors.keys()));
-  void watchContainers(
-    engine,
-    instance,
-    {
-      died: (id) => void previews.containerDied(id),
-      back: () => void previews.engineBack().catch((error: unknown) => logger('engine', { error })),
-    },
-    signal,
-  );
-  await listen(desk, { path: socketPath });
+  const lookAround = async () => {
+    await previews.lookAround().catch((error: unknown) => logger('engine', { error }));
+  };
+  const listener = {
+    died: (id: string) => void previews.containerDied(id),
+    listening: () => void lookAround(),
+  };
+  void watchContainers(engine, instance, listener, signal);
   await listen(front, config.listen);
 
   function port(): string {
@@ -156,6 +161,7 @@ export async function openPool(config: Config, logger: Logger): Promise<Pool> {
     return address.port === 80 ? '' : `:${address.port}`;
   }
   const site = `${config.domain[0]}${port()}`;
+  opening.move();
   return {
     site,
     mirrors,
@@ -168,8 +174,8 @@ export async function openPool(config: Config, logger: Logger): Promise<Pool> {
       const idle = setInterval(() => front.closeIdleConnections(), 100);
       // Ends event streams and whatever is being made; answers under way go on.
       closing.abort();
-      await previews.close();
-      await Promise.race([drained, sleep(DRAIN_MS, undefined, { ref: false })]);
+      const ended = Promise.all([drained, previews.close()]);
+      await Promise.race([ended, sleep(DRAIN_MS, undefined, { ref: false })]);
       clearInterval(idle);
       front.closeAllConnections();
       desk.closeAllConnections();
@@ -179,16 +185,13 @@ export async function openPool(config: Config, logger: Logger): Promise<Pool> {
 }
 
 /**
- * The control plane's socket, which is also the lock of the data folder: throws where another
- * pool answers on it.
+ * Listens on the control plane's socket, which is also the lock of the data folder: throws where
+ * another pool answers on it.
  */
-async function controlSocket(dataDir: string): Promise<string> {
-  const path = join(dataDir, 'control.sock');
+async function listenAlone(server: Server, path: string): Promise<void> {
   // sockaddr_un.sun_path has 108 bytes on Linux, 104 elsewhere.
   if (Buffer.byteLength(path) > 103) {
-    throw new Error(
-      `the data folder's path is too long for a socket in it: ${dataDir}; choose a shorter one with --data-dir`,
-    );
+    throw new Error(`the path ${path} is too long for a socket; choose a shorter --data-dir`);
   }
   const { promise: answered, resolve } = Promise.withResolvers<boolean>();
   const socket = connect({ path });
@@ -196,12 +199,13 @@ async function controlSocket(dataDir: string): Promise<string> {
   const taken = await answered;
   socket.destroy();
   if (taken) {
+    const folder = dirname(path);
     throw new Error(
-      `another pool serves from ${dataDir}; end it, or choose another folder with --data-dir`,
+      `another pool serves from ${folder}; end it, or choose another folder with --data-dir`,
     );
   }
   await unlink(path).catch(() => {});
-  return path;
+  await listen(server, { path });
 }
 
 async function listen(

@@ -24,6 +24,7 @@ export class BuildLog {
   #lost = 0;
   /** How often it began anew. */
   #edition = 0;
+  #broken = false;
   #stream: WriteStream | undefined;
   #grown = Promise.withResolvers<void>();
   #state: 'unread' | 'growing' | 'ended' = 'unread';
@@ -35,10 +36,14 @@ export class BuildLog {
 
   /** Goes on after what an earlier attempt left. A disk that is full costs the file only. */
   async begin(): Promise<void> {
-    await this.read();
+    this.#text = await this.read();
+    this.#overflow = '';
+    this.#lost = 0;
     this.#state = 'growing';
     await mkdir(dirname(this.#file), { recursive: true }).catch(this.#onProblem);
-    this.#open('a');
+    // One that reached its limit tells no more: begin anew rather than grow with each attempt.
+    if (this.#text.length > LOG_LIMIT) this.clear();
+    else this.#open('a');
   }
 
   /** Drops what is there: a new build tells its own story. */
@@ -69,19 +74,19 @@ export class BuildLog {
       this.#append(`… ${this.#lost} characters left out …\n${this.#overflow}`);
     }
     this.#overflow = '';
-    this.#stream?.end();
-    this.#stream = undefined;
     this.#state = 'ended';
+    // Once the file has it all, memory need not; a file that failed leaves it here.
+    this.#stream?.end(() => {
+      if (this.#state === 'ended' && !this.#broken) this.#text = '';
+    });
+    this.#stream = undefined;
     this.#wake();
   }
 
   /** Everything so far. */
   async read(): Promise<string> {
-    // An empty text may be a log of an earlier process: then only its file knows.
-    if (this.#text === '' && this.#state !== 'growing') {
-      this.#text = await readFile(this.#file, 'utf8').catch(() => '');
-    }
-    return this.#text;
+    if (this.#text !== '' || this.#state === 'growing') return this.#text;
+    return await readFile(this.#file, 'utf8').catch(() => '');
   }
 
   /** The log from an offset on, piece by piece, until it ends. */
@@ -109,7 +114,11 @@ export class BuildLog {
 
   #open(flags: 'a' | 'w'): void {
     this.#stream?.end();
-    this.#stream = createWriteStream(this.#file, { flags }).on('error', this.#onProblem);
+    this.#broken = false;
+    this.#stream = createWriteStream(this.#file, { flags }).on('error', (error) => {
+      this.#broken = true;
+      this.#onProblem(error);
+    });
   }
 
   #append(text: string): void {

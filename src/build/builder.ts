@@ -51,6 +51,9 @@ export async function buildImage(
     // A context that could not be read to its end says so through its own error.
     if (request.context.errored instanceof PreviewError) throw request.context.errored;
     throw engineError(error, 'building the image');
+  } finally {
+    // Git must not go on filling a pipe that nobody reads.
+    request.context.destroy();
   }
 }
 
@@ -102,6 +105,6 @@ function timedOut(limitMs: number, step: string | undefined): PreviewError {
   return new PreviewError(
     'build-timeout',
     `The build took longer than ${Math.round(limitMs / 1000)} s and was stopped.${at}`,
-    'Make it faster, or raise the limit (buildTimeoutMs); then retry. Finished steps are cached.',
+    'Make it faster in a new commit; or retry: the steps that were finished are cached.',
   );
 }

@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import protobuf from 'protobufjs';
 import { z } from 'zod';
-import { LineSplitter, plainLine } from './plain-text.ts';
+import { LineSplitter, plainLine } from '../plain-text.ts';
 import { type BuildMessage, type BuildProgress, ImageId, type Trace } from './trace.ts';
 
 /** What pool relies on in BuildKit's `StatusResponse`, which the engine hands through in base64. */

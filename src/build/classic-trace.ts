@@ -1,5 +1,5 @@
 import { LABEL } from '../engine/labels.ts';
-import { LineSplitter, plainLine } from './plain-text.ts';
+import { LineSplitter, plainLine } from '../plain-text.ts';
 import { type BuildMessage, type BuildProgress, ImageId, type Trace } from './trace.ts';
 
 /** What the classic builder says between steps and nobody needs. */

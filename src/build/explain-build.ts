@@ -1,6 +1,6 @@
 import { diskFull } from '../engine/engine-error.ts';
 import { PreviewError } from '../errors.ts';
-import { plainLine } from './plain-text.ts';
+import { plainLine } from '../plain-text.ts';
 
 /** How builders say that a Dockerfile is not one. */
 const UNPARSED =
@@ -20,6 +20,14 @@ export function explainBuild(message: string, step: string | undefined): Preview
   const cause = new Error(said);
   if (/no space left on device/i.test(message)) return diskFull('building', cause);
 
+  if (/context canceled|code = Unavailable|transport is closing/i.test(said)) {
+    return new PreviewError(
+      'engine-lost',
+      'The Docker engine ended the build before it was done.',
+      'Reload this page once the engine is back; pool starts over by itself.',
+      { cause },
+    );
+  }
   const exit = /(?:exit code: |returned a non-zero code: )([0-9]+)/.exec(message);
   if (exit !== null) {
     const killed = exit[1] === '137' ? ' (killed, most likely for want of memory)' : '';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Engine } from '../engine/connect.ts';
-import { engineError } from '../engine/engine-error.ts';
+import { askEngine } from '../engine/ask.ts';
 import { LABEL, labelFilter } from '../engine/labels.ts';
 
 /** Where an image came from: a build, or an earlier build of the same commit. */
@@ -36,16 +36,18 @@ export function imageLabels(
   };
 }
 
-/** The image that an earlier build made, by its labels, where the engine still has it. */
+/**
+ * The image that an earlier build made, where the engine still has it. It must have pool's name as
+ * well as its labels: a Dockerfile can write any label, but no name.
+ */
 export async function findImage(
   engine: Engine,
+  name: string,
   labels: Readonly<Record<string, string>>,
+  signal: AbortSignal,
 ): Promise<Image | undefined> {
-  try {
-    const images = await engine.docker.listImages({ filters: labelFilter(labels) });
-    const newest = images.toSorted((a, b) => b.Created - a.Created).at(0);
-    return newest && { id: newest.Id, build: { reused: true } };
-  } catch (error) {
-    throw engineError(error, 'looking for an earlier image');
-  }
+  const filters = { ...labelFilter(labels), reference: [name] };
+  const found = engine.docker.listImages({ filters });
+  const [image] = await askEngine('looking for an earlier image', found, signal);
+  return image && { id: image.Id, build: { reused: true } };
 }

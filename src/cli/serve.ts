@@ -50,7 +50,7 @@ SIGTERM and SIGINT let answers under way finish (10 s) and leave previews runnin
 the next "pool serve" finds them again.
 `;
 
-/** Signals that end pool, with the exit code of a second one. */
+/** Signals that end pool, with the exit code where it could not end in order. */
 const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;
 
 /** Runs pool until a signal ends it. Returns the exit code. */
@@ -65,10 +65,15 @@ export async function serve(args: readonly string[]): Promise<number> {
   if ('problems' in parsed) problems.push(...parsed.problems);
   if ('problems' in parsed || problems.length > 0) return complain(problems);
 
+  // Whoever read the log and went away must not end pool.
+  process.stderr.on('error', () => {});
   const logger = logfmt((line) => process.stderr.write(line));
   const ended = untilSignal();
   try {
-    await using pool = await openPool(parsed.config, logger);
+    const opening = openPool(parsed.config, logger);
+    const early = await Promise.race([ended, opening]);
+    if (typeof early === 'string') process.exit(SIGNALS[early]);
+    await using pool = early;
     process.stdout.write(greeting(pool));
     const signal = await ended;
     process.stderr.write(
@@ -145,13 +150,17 @@ function explain(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Resolves at the first signal; a second one ends the process at once. */
-async function untilSignal(): Promise<string> {
-  const { promise, resolve } = Promise.withResolvers<string>();
-  for (const [signal, code] of Object.entries(SIGNALS)) {
-    process.once(signal, () => {
+type Signal = keyof typeof SIGNALS;
+
+/** Resolves at the first signal; a second one, of either kind, ends the process at once. */
+async function untilSignal(): Promise<Signal> {
+  const { promise, resolve } = Promise.withResolvers<Signal>();
+  let signals = 0;
+  for (const signal of Object.keys(SIGNALS) as Signal[]) {
+    process.on(signal, () => {
+      signals += 1;
+      if (signals > 1) process.exit(SIGNALS[signal]);
       resolve(signal);
-      process.once(signal, () => process.exit(code));
     });
   }
   return await promise;

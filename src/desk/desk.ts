@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RepositoryName } from '../address/label.ts';
@@ -36,15 +36,15 @@ const COLD: PreviewState = { phase: 'cold', since: 0 };
  * Pool's own page at the bare domain. Served by the control plane on its own socket, so that the
  * front proxies to it like to any preview.
  */
-export function createDesk(options: DeskOptions): Server {
+export function deskListener(options: DeskOptions): RequestListener {
   const desk = new Desk(options);
-  return createServer((request, response) => {
+  return (request, response) => {
     desk.handle(request, response).catch((error: unknown) => {
       options.logger('internal', { error });
       if (!response.headersSent) response.writeHead(500);
       response.end();
     });
-  });
+  };
 }
 
 class Desk {
@@ -58,7 +58,7 @@ class Desk {
 
   async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const site = request.headers.host?.toLowerCase() ?? '';
-    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://desk');
+    const { pathname, searchParams } = new URL(`http://desk${request.url ?? '/'}`);
     const mirror = this.#mirror(searchParams.get('repository'));
     const branch = searchParams.get('branch');
     if (request.method !== 'GET' && request.method !== 'HEAD') {
@@ -93,8 +93,6 @@ class Desk {
     site: string,
     over: AbortSignal,
   ): AsyncGenerator<string> {
-    const left = Promise.withResolvers<void>();
-    over.addEventListener('abort', () => left.resolve(), { once: true });
     let shown = '';
     yield 'retry: 1000\n\n';
     while (!over.aborted) {
@@ -103,8 +101,8 @@ class Desk {
       const list = stripList(await this.#parts(mirror, branch, site), Date.now()).text;
       if (list !== shown) yield `event: strip\ndata: ${JSON.stringify(list)}\n\n`;
       shown = list;
-      await Promise.race([sleep(QUICK_MS), left.promise]);
-      await Promise.race([changed, sleep(SLOW_MS - QUICK_MS), left.promise]);
+      await pause(QUICK_MS, over);
+      await Promise.race([changed, pause(SLOW_MS - QUICK_MS, over)]);
     }
   }
 
@@ -142,6 +140,10 @@ class Desk {
       state: preview?.state ?? COLD,
     };
   }
+}
+
+async function pause(ms: number, over: AbortSignal): Promise<void> {
+  await sleep(ms, undefined, { signal: over }).catch(() => {});
 }
 
 function send(response: ServerResponse, status: number, page: Page): void {

@@ -33,6 +33,8 @@ export function engineError(error: unknown, doing: string, signal?: AbortSignal)
     return new PreviewError('engine-lost', text, next, options);
   }
   if (/no space left on device/i.test(message)) return diskFull(doing, error);
+  // What the engine did not say is pool's own fault, and must not be laid at its door.
+  if (statusCode === undefined && error instanceof Error) return error;
   const text = `The Docker engine refused while ${doing}: ${message}`;
   const next = 'Read the message; "docker info" and the log of the engine tell more.';
   return new PreviewError('engine-refused', text, next, options);
@@ -50,11 +52,23 @@ export function diskFull(doing: string, cause: unknown): PreviewError {
 
 /** True where the engine says that an object does not exist. */
 export function isMissing(error: unknown): boolean {
-  return toParts(error).statusCode === 404;
+  return statusOf(error) === 404;
+}
+
+/** True where the engine says that somebody else is at it, or was before. */
+export function isConflict(error: unknown): boolean {
+  return statusOf(error) === 409;
+}
+
+/** The engine's HTTP status, also below a translation of it. */
+function statusOf(error: unknown): number | undefined {
+  const { statusCode } = toParts(error instanceof PreviewError ? error.cause : error);
+  return statusCode;
 }
 
 function toParts(error: unknown): { code?: string; statusCode?: number; message: string } {
-  const { code, statusCode, json, reason, message } = error as Record<string, unknown>;
+  const parts = (error ?? {}) as Record<string, unknown>;
+  const { code, statusCode, json, reason, message } = parts;
   const told = (json as { message?: unknown } | null | undefined)?.message;
   const text = [told, message, reason].find((part) => typeof part === 'string');
   return {

@@ -25,7 +25,7 @@ export interface Exchange {
    */
   forward(
     upstream: Upstream,
-    own: readonly string[],
+    own: Readonly<Record<string, string>>,
     onFailure: (error: Error) => void,
   ): Promise<void>;
 }
@@ -42,7 +42,12 @@ export function httpExchange(request: IncomingMessage, response: ServerResponse)
       const { promise, resolve: onAnswer } = Promise.withResolvers<void>();
       response.once('close', onAnswer);
       const client = clientSide(request);
-      forward(request, response, upstream, { client, own, onAnswer, onFailure });
+      forward(request, response, upstream, {
+        client,
+        own: Object.entries(own).flat(),
+        onAnswer,
+        onFailure,
+      });
       await promise;
     },
   };
@@ -67,10 +72,10 @@ export function upgradeExchange(
       const response = new ServerResponse(request);
       response.shouldKeepAlive = false;
       response.assignSocket(socket);
-      response.once('finish', () => socket.end());
+      response.once('finish', () => socket.destroySoon());
       send(request, response, answer);
     },
-    async forward(upstream, _own, onFailure) {
+    async forward(upstream, own, onFailure) {
       const { promise, resolve } = Promise.withResolvers<void>();
       socket.once('close', resolve);
       const onOpen = () => {
@@ -78,7 +83,7 @@ export function upgradeExchange(
         resolve();
       };
       const client = clientSide(request);
-      tunnel.forward({ request, socket, head, client, onOpen }, upstream, onFailure);
+      tunnel.forward({ request, socket, head, client, own, onOpen }, upstream, onFailure);
       await promise;
     },
   };

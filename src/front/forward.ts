@@ -27,6 +27,7 @@ export function forward(
   options: ForwardOptions,
   retried = false,
 ): void {
+  if (upstream.disposed) return options.onFailure(new Error('the route went a moment ago'));
   const outgoing = upstream.request({
     method: request.method ?? 'GET',
     path: originForm(request.url ?? '/'),
@@ -34,19 +35,7 @@ export function forward(
   });
   const leave = () => outgoing.destroy();
   response.once('close', leave);
-
-  outgoing.once('response', (answer) => {
-    options.onAnswer();
-    response.sendDate = false;
-    const headers = responseHeaders(answer.rawHeaders, options.own);
-    response.writeHead(answer.statusCode ?? 502, answer.statusMessage, headers);
-    response.flushHeaders();
-    answer.once('aborted', () => response.destroy());
-    answer.once('error', () => response.destroy());
-    answer.pipe(response);
-  });
-  outgoing.once('continue', () => response.writeContinue());
-  outgoing.once('error', (error: NodeJS.ErrnoException) => {
+  const fail = (error: NodeJS.ErrnoException) => {
     response.off('close', leave);
     if (response.headersSent || response.destroyed) {
       response.destroy();
@@ -55,7 +44,31 @@ export function forward(
     } else {
       options.onFailure(error);
     }
+  };
+
+  outgoing.once('response', (answer) => {
+    response.sendDate = false;
+    const headers = responseHeaders(answer.rawHeaders, options.own);
+    try {
+      response.writeHead(answer.statusCode ?? 502, answer.statusMessage, headers);
+    } catch (error) {
+      // A status or header that Node reads but does not write.
+      outgoing.destroy(error instanceof Error ? error : new Error(String(error)));
+      return;
+    }
+    options.onAnswer();
+    response.flushHeaders();
+    answer.once('aborted', () => response.destroy());
+    answer.once('error', () => response.destroy());
+    answer.pipe(response);
   });
+  // Nobody asked for a 101: what follows it is no HTTP.
+  outgoing.once('upgrade', (_answer, socket) => {
+    socket.destroy();
+    fail(new Error('the application switched protocols unasked'));
+  });
+  outgoing.once('continue', () => response.writeContinue());
+  outgoing.once('error', fail);
   request.pipe(outgoing);
 }
 

@@ -1,7 +1,6 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import PQueue from 'p-queue';
 import { type Address, destinationOf } from '../address/host.ts';
 import { toFailure } from '../errors.ts';
 import type { Logger } from '../logger.ts';
@@ -40,12 +39,6 @@ const HEADERS_LIMIT_MS = 15_000;
 /** Longer than browsers keep an idle connection for reuse, so that they close it and not pool. */
 const IDLE_MS = 75_000;
 
-/**
- * So many of those who were held are let through at once, each until its answer begins: a server
- * that just started has a short line for connections (nine places in busybox), and whoever finds it
- * full is tried again seconds later.
- */
-const RELEASED_AT_ONCE = 32;
 /** An answer that takes longer to begin, such as a long poll, makes room for the next. */
 const RELEASE_MS = 1000;
 
@@ -79,7 +72,6 @@ export function createFront(options: FrontOptions): Server {
 class Front {
   readonly #options: FrontOptions;
   #held = 0;
-  readonly #released = new PQueue({ concurrency: RELEASED_AT_ONCE });
 
   constructor(options: FrontOptions) {
     this.#options = options;
@@ -103,7 +95,7 @@ class Front {
       return exchange.answer(textAnswer(destination.status, `pool: ${destination.reason}\n`));
     }
     if (destination.kind === 'desk') {
-      return await exchange.forward(desk, [], () => exchange.answer(deskAway(destination.site)));
+      return await exchange.forward(desk, {}, () => exchange.answer(deskAway(destination.site)));
     }
     const { address } = destination;
     const live = routes.find(address, Date.now());
@@ -117,11 +109,11 @@ class Front {
   async #ask(exchange: Exchange, address: Address): Promise<void> {
     const { request } = exchange;
     const { control, routes, closing } = this.#options;
-    const client = clientOf(request.method ?? 'GET', request.headers);
+    const client = clientOfExchange(exchange);
     const own = isPoolPath(request);
     const visit = await control.visit(address, client.kind !== 'robot' && !own);
     if (visit.kind !== 'preview') return exchange.answer(lostAnswer(visit, address, client));
-    routes.remember(address, visit.view.id, visit.until);
+    routes.remember(address, visit.view.id, visit.until ?? Infinity);
     if (own) {
       return exchange.answer(
         await poolAnswer(poolRequest(exchange, client, closing), visit, address, control),
@@ -140,6 +132,7 @@ class Front {
     const { control, routes, holdMs } = this.#options;
     const begun = Date.now();
     let visit = found;
+    let held = false;
     while (!exchange.over.aborted) {
       const { id, state } = visit.view;
       const live = routes.of(id);
@@ -147,10 +140,12 @@ class Front {
       const phase = state.phase === 'ready' && live === undefined ? 'starting' : state.phase;
       const decision = decide(phase, client, Date.now() - begun, holdMs);
       if (decision.do === 'forward' && live !== undefined) {
-        return await this.#release(() => this.#forward(exchange, address, live));
+        if (!held) return await this.#forward(exchange, address, live);
+        return await this.#release(exchange, address, id);
       }
       if (decision.do === 'hold') {
         if (this.#held >= HELD_LIMIT) return exchange.answer(tooMany(HELD_LIMIT));
+        held = true;
         const settled = await this.#hold(exchange, id, decision.ms);
         visit = { ...visit, view: { ...visit.view, state: settled } };
         if (settled.phase !== 'cold' && (settled.phase !== 'ready' || routes.of(id))) continue;
@@ -166,10 +161,16 @@ class Front {
     }
   }
 
-  /** Lets those who were held through one after another. */
-  async #release(forward: () => Promise<void>): Promise<void> {
-    await this.#released.add(async () => {
-      await Promise.race([forward(), sleep(RELEASE_MS, undefined, { ref: false })]);
+  /** Lets those who were held through a few at a time, each until its answer begins. */
+  async #release(exchange: Exchange, address: Address, preview: PreviewId): Promise<void> {
+    const line = this.#options.routes.of(preview)?.line;
+    await line?.add(async () => {
+      // It may have gone while this one stood in line.
+      const live = this.#options.routes.of(preview);
+      if (live === undefined)
+        return exchange.answer(silentAnswer(address, clientOfExchange(exchange)));
+      const late = sleep(RELEASE_MS, undefined, { ref: false });
+      await Promise.race([this.#forward(exchange, address, live), late]);
     });
   }
 
@@ -195,12 +196,15 @@ class Front {
       const detail = `This preview publishes the ports ${ports}, and not ${port}.`;
       return exchange.answer(problemAnswer(404, 'No such port', detail));
     }
-    const own = ['X-Pool-Commit', route.commit, 'X-Robots-Tag', 'noindex'];
+    const own = { 'X-Pool-Commit': route.commit, 'X-Robots-Tag': 'noindex' };
     await exchange.forward(upstream, own, () => {
-      const client = clientOf(exchange.request.method ?? 'GET', exchange.request.headers);
-      exchange.answer(silentAnswer(address, client));
+      exchange.answer(silentAnswer(address, clientOfExchange(exchange)));
     });
   }
+}
+
+function clientOfExchange({ request }: Exchange): Client {
+  return clientOf(request.method ?? 'GET', request.headers);
 }
 
 function headOf(request: IncomingMessage) {

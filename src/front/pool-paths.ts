@@ -31,10 +31,10 @@ export async function poolAnswer(
   address: Address,
   control: Control,
 ): Promise<Answer> {
-  const { pathname, searchParams } = new URL(request.target, 'http://preview');
+  const { pathname, searchParams } = new URL(`http://preview${request.target}`);
   const { id } = visit.view;
   const name = pathname.slice(POOL_PATH.length);
-  if (name === 'retry') return retry(request, visit, control);
+  if (name === 'retry') return await retry(request, visit, control);
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     return problemAnswer(
       405,
@@ -68,18 +68,18 @@ export async function poolAnswer(
 }
 
 /** Starts a failed preview again, and leads back to it. */
-function retry(
+async function retry(
   { method, foreign }: PoolRequest,
   { view }: Extract<Visit, { kind: 'preview' }>,
   control: Control,
-): Answer {
+): Promise<Answer> {
   if (method !== 'POST') {
     return problemAnswer(405, 'Method not allowed', 'Retry with POST.', {}, { allow: 'POST' });
   }
   if (foreign) {
     return problemAnswer(403, 'Forbidden', 'Another site may not retry a preview.');
   }
-  control.retry(view.id);
+  await control.retry(view.id);
   return { status: 303, headers: { location: '/', 'cache-control': 'no-store' }, body: '' };
 }
 
@@ -90,6 +90,7 @@ async function* withHeartbeat(
 ): AsyncGenerator<string> {
   const source = happenings[Symbol.asyncIterator]();
   let pending = source.next();
+  pending.catch(() => {});
   yield 'retry: 1000\n\n';
   while (!over.aborted) {
     const beat = Promise.withResolvers<'beat'>();
@@ -102,6 +103,7 @@ async function* withHeartbeat(
       return;
     } else {
       pending = source.next();
+      pending.catch(() => {});
       yield eventText(next.value);
     }
   }

@@ -1,3 +1,4 @@
+import PQueue from 'p-queue';
 import type { Address } from '../address/host.ts';
 import type { Route } from '../preview/control.ts';
 import type { PreviewId } from '../preview/preview.ts';
@@ -7,11 +8,19 @@ import { Upstream } from './upstream.ts';
 /** Spellings of addresses to remember; the oldest goes first. A spelling can be asked for again. */
 const ADDRESS_LIMIT = 10_000;
 
+/**
+ * So many of those who were held are let through at once, each until its answer begins: a server
+ * that just started has a short line for connections (nine places in busybox), and whoever finds it
+ * full is tried again seconds later.
+ */
+const RELEASED_AT_ONCE = 32;
 /** A route with its open connections. */
 export interface LiveRoute {
   route: Route;
   /** By the container's port. */
   upstreams: ReadonlyMap<number, Upstream>;
+  /** Where those stand who waited for it. */
+  line: PQueue;
 }
 
 /**
@@ -30,7 +39,11 @@ export class Routes implements RouteTable {
     const upstreams = Object.entries(published).map(
       ([port, hostPort]) => [Number(port), new Upstream({ host, port: hostPort })] as const,
     );
-    this.#live.set(route.preview, { route, upstreams: new Map(upstreams) });
+    this.#live.set(route.preview, {
+      route,
+      upstreams: new Map(upstreams),
+      line: new PQueue({ concurrency: RELEASED_AT_ONCE }),
+    });
   }
 
   withdraw(preview: PreviewId): void {

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import httpProxy from 'http-proxy';
-import { type ClientSide, isForwarding } from './headers.ts';
+import { type ClientSide, isForwarding, originForm } from './headers.ts';
 import type { Upstream } from './upstream.ts';
 
 /** True for an opening handshake (RFC 6455, section 4.1): all else is an ordinary request. */
@@ -18,6 +18,8 @@ export interface Handshake {
   socket: Socket;
   head: Buffer;
   client: ClientSide;
+  /** Headers of pool's own for the answer. */
+  own: Readonly<Record<string, string>>;
   /** Called when the application said 101, before any byte flows. */
   onOpen: () => void;
 }
@@ -28,7 +30,10 @@ export interface Handshake {
  */
 export class Tunnel implements Disposable {
   readonly #proxy = httpProxy.createProxyServer({ ws: true });
-  readonly #handshakes = new WeakMap<IncomingMessage, { upstream: Upstream; onOpen: () => void }>();
+  readonly #handshakes = new WeakMap<
+    IncomingMessage,
+    { upstream: Upstream } & Pick<Handshake, 'own' | 'onOpen'>
+  >();
   readonly #open = new Set<Socket>();
 
   constructor() {
@@ -41,7 +46,17 @@ export class Tunnel implements Disposable {
         endTogether(socket, request.socket);
         endTogether(request.socket, socket);
       });
-      outgoing.once('upgrade', () => handshake?.onOpen());
+      // http-proxy joins slashes; the application gets the target as it was written.
+      outgoing.path = originForm(request.url ?? '/');
+      outgoing.once('upgrade', (answer: IncomingMessage) => {
+        Object.assign(answer.headers, handshake?.own);
+        handshake?.onOpen();
+      });
+      outgoing.once('response', (answer: IncomingMessage) => {
+        // Its body comes out of Node's hands without its chunks, and ends with the connection.
+        delete answer.headers['transfer-encoding'];
+        Object.assign(answer.headers, handshake?.own, { connection: 'close' });
+      });
     });
   }
 
@@ -52,20 +67,29 @@ export class Tunnel implements Disposable {
 
   /** Passes a handshake on; `onFailure` is called where the upstream gives no answer to it. */
   forward(
-    { request, socket, head, client, onOpen }: Handshake,
+    { request, socket, head, client, own, onOpen }: Handshake,
     upstream: Upstream,
     onFailure: (error: Error) => void,
   ): void {
     const { address } = upstream;
-    if (!('port' in address)) throw new Error('a tunnel needs a port');
+    if (!('port' in address)) return onFailure(new Error('no WebSocket is spoken there'));
     const { headers } = request;
     for (const name of Object.keys(headers)) if (isForwarding(name)) delete headers[name];
     headers['x-forwarded-for'] = client.address;
     headers['x-forwarded-host'] = client.host;
     headers['x-forwarded-proto'] = client.protocol;
-    this.#handshakes.set(request, { upstream, onOpen });
+    let opened = false;
+    const open = () => {
+      opened = true;
+      onOpen();
+    };
+    this.#handshakes.set(request, { upstream, own, onOpen: open });
     const target = { host: address.host, port: address.port };
-    this.#proxy.ws(request, socket, head, { target }, onFailure);
+    this.#proxy.ws(request, socket, head, { target }, (error) => {
+      // After the 101 there is nobody who would take words for an answer.
+      if (opened) socket.destroy();
+      else onFailure(error);
+    });
   }
 }
 

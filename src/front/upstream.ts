@@ -4,8 +4,8 @@ import type { Socket } from 'node:net';
 /** Where an upstream listens: a published port, or the control plane's unix socket. */
 export type UpstreamAddress = { host: string; port: number } | { socketPath: string };
 
-/** More connections than this at once only make a small application slower. */
-const SOCKET_LIMIT = 256;
+/** Streams of events hold a connection each; beyond this many, requests wait for one. */
+const SOCKET_LIMIT = 1024;
 /** Applications close idle connections after 5 s (Node's default) or later: be first. */
 const IDLE_MS = 4000;
 
@@ -14,11 +14,18 @@ export class Upstream implements Disposable {
   readonly address: UpstreamAddress;
   readonly #agent: Agent;
   readonly #tunnels = new Set<Socket>();
+  #disposed = false;
 
-  constructor(address: UpstreamAddress) {
+  /** `maxSockets` is unlimited for the desk, whose pages hold a stream each. */
+  constructor(address: UpstreamAddress, maxSockets = SOCKET_LIMIT) {
     this.address = address;
-    const limits = { maxSockets: SOCKET_LIMIT, maxFreeSockets: 32, timeout: IDLE_MS };
+    const limits = { maxSockets, maxFreeSockets: 32, timeout: IDLE_MS };
     this.#agent = new Agent({ keepAlive: true, ...limits });
+  }
+
+  /** True once its route is gone: nothing may be dialled any more. */
+  get disposed(): boolean {
+    return this.#disposed;
   }
 
   request(options: RequestOptions): ClientRequest {
@@ -33,6 +40,7 @@ export class Upstream implements Disposable {
 
   /** Destroys idle and busy connections alike: a route that changed must not finish old answers. */
   [Symbol.dispose](): void {
+    this.#disposed = true;
     this.#agent.destroy();
     for (const socket of this.#tunnels) socket.destroy();
   }

@@ -1,6 +1,7 @@
 import type { Address } from '../address/host.ts';
 import { commitLabel, formatLabel, type RepositoryName } from '../address/label.ts';
 import { toFailure } from '../errors.ts';
+import type { Logger } from '../logger.ts';
 import type { History } from '../source/history.ts';
 import type { CommitId } from '../source/commit-id.ts';
 import { type Freshness, lookUp } from '../source/look-up.ts';
@@ -25,6 +26,7 @@ export function controlPlane(
   previews: Previews,
   history: History,
   freshness: Freshness,
+  logger: Logger,
   closing: AbortSignal,
 ): Control {
   const label = labeller(mirrors);
@@ -38,7 +40,7 @@ export function controlPlane(
           const ref = start
             ? await lookUp(mirror, address.ref, freshness, closing)
             : mirror.table.find(address.ref);
-          return { mirror, found: ref };
+          return { mirror, found: ref, until: surelyUntil(mirror, freshness) };
         }),
       );
       return await toVisit(found, address, start);
@@ -61,13 +63,14 @@ export function controlPlane(
       return await required(previews, id).log.read();
     },
 
-    retry(id) {
+    async retry(id) {
+      await Promise.resolve();
       required(previews, id).retry();
     },
   };
 
   async function toVisit(
-    all: readonly { mirror: Mirror; found: Found }[],
+    all: readonly { mirror: Mirror; found: Found; until: number }[],
     address: Address,
     start: boolean,
   ): Promise<Visit> {
@@ -77,7 +80,7 @@ export function controlPlane(
     if (others.length > 0) return { kind: 'ambiguous', choices: hits.flatMap(choicesOf) };
     if (hit.found.kind !== 'commit') return { kind: 'ambiguous', choices: choicesOf(hit) };
 
-    const { mirror, found } = hit;
+    const { mirror, found, until } = hit;
     const preview = previews.of({ repository: mirror.repository.name, commit: found.commit });
     try {
       const view = await describe(mirror, preview);
@@ -88,10 +91,11 @@ export function controlPlane(
         kind: 'preview',
         view: { ...view, state: preview.state },
         rule: found.rule,
-        until: found.fixed ? Infinity : surelyUntil(mirror, freshness),
+        ...(found.fixed ? {} : { until }),
         mirroredAt: mirror.fetchedAt,
       };
     } catch (error) {
+      logger('refused', preview.wanted, { error });
       return { kind: 'refused', failure: toFailure(error) };
     }
   }

@@ -46,8 +46,8 @@ export type Visit =
       view: PreviewView;
       /** The rule that resolved the address: "full id", "branch main". */
       rule: string;
-      /** Ms of the epoch until which the address surely means this commit; `Infinity` for a full id. */
-      until: number;
+      /** Ms of the epoch until which the address surely means this commit; none where it always does. */
+      until?: number;
       /** Ms of the epoch of the mirror's last fetch. */
       mirroredAt: number;
     }
@@ -73,5 +73,5 @@ export interface Control {
   /** Everything a preview's log has. */
   log(preview: PreviewId): Promise<string>;
   /** Starts a failed preview again. */
-  retry(preview: PreviewId): void;
+  retry(preview: PreviewId): Promise<void>;
 }

@@ -16,7 +16,7 @@ export interface Wanted {
 /** The stages between a commit and an endpoint, in pool's words. `main.ts` binds them. */
 export interface Stages {
   /** The image that an earlier build of the commit left. */
-  findImage(wanted: Wanted): Promise<Image | undefined>;
+  findImage(wanted: Wanted, signal: AbortSignal): Promise<Image | undefined>;
   /** Waits for a turn in the queue of builds. */
   queue<Result>(wanted: Wanted, build: () => Promise<Result>, signal: AbortSignal): Promise<Result>;
   /** The commit's files, packed for the builder. */
@@ -56,11 +56,11 @@ export async function makePreview(
     const context = await stages.openContext(wanted, signal);
     return await stages.buildImage(wanted, context, witness, signal);
   };
-  const known = await stages.findImage(wanted);
+  const known = await stages.findImage(wanted, signal);
   const image = known ?? (await stages.queue(wanted, build, signal));
   witness.tell({ type: 'starting', build: image.build });
   await using container = await stages.startContainer(wanted, image, signal);
   const endpoint = await stages.awaitReady(wanted, container.endpoint, witness, signal);
-  container.keep();
   witness.tell({ type: 'ready', endpoint });
+  container.keep();
 }

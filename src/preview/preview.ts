@@ -27,6 +27,7 @@ export class Preview implements Witness {
   readonly #stages: Stages;
   readonly #onState: (preview: Preview) => void;
   readonly #logger: Logger;
+  readonly #closing: AbortSignal;
   #state: PreviewState = { phase: 'cold', since: Date.now() };
   #changed = Promise.withResolvers<void>();
   #job: { done: Promise<void>; controller: AbortController } | undefined;
@@ -37,6 +38,7 @@ export class Preview implements Witness {
     log: BuildLog,
     onState: (preview: Preview) => void,
     logger: Logger,
+    closing: AbortSignal,
   ) {
     this.id = previewId(wanted);
     this.wanted = wanted;
@@ -44,6 +46,7 @@ export class Preview implements Witness {
     this.#stages = stages;
     this.#onState = onState;
     this.#logger = logger;
+    this.#closing = closing;
   }
 
   get state(): PreviewState {
@@ -135,8 +138,9 @@ export class Preview implements Witness {
 
   #begin(job: (signal: AbortSignal) => Promise<void>): Promise<void> {
     if (this.#job !== undefined) return this.#job.done;
+    // A pool that ends begins nothing more; what it was asked for is told as cancelled.
     const controller = new AbortController();
-    const done = this.#run(job, controller.signal).finally(() => {
+    const done = this.#run(job, AbortSignal.any([controller.signal, this.#closing])).finally(() => {
       this.#job = undefined;
     });
     this.#job = { done, controller };
@@ -145,6 +149,7 @@ export class Preview implements Witness {
 
   async #run(job: (signal: AbortSignal) => Promise<void>, signal: AbortSignal): Promise<void> {
     try {
+      signal.throwIfAborted();
       await this.log.begin();
       await job(signal);
     } catch (error) {

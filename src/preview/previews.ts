@@ -6,6 +6,7 @@ import { toFailure } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { exited, LAST_LINES } from '../run/await-ready.ts';
 import type { Containers } from '../run/containers.ts';
+import type { FoundContainer } from '../run/found-container.ts';
 import { toCommitId } from '../source/commit-id.ts';
 import type { Route } from './control.ts';
 import type { Stages, Wanted } from './make-preview.ts';
@@ -30,6 +31,7 @@ export class Previews {
   readonly #routes: RouteTable;
   readonly #logs: string;
   readonly #logger: Logger;
+  readonly #closing: AbortSignal;
   readonly #all = new Map<PreviewId, Preview>();
   #generation = 0;
   #changed = Promise.withResolvers<void>();
@@ -40,12 +42,14 @@ export class Previews {
     routes: RouteTable,
     logs: string,
     logger: Logger,
+    closing: AbortSignal,
   ) {
     this.#stages = stages;
     this.#containers = containers;
     this.#routes = routes;
     this.#logs = logs;
     this.#logger = logger;
+    this.#closing = closing;
   }
 
   /** Resolves at the next change of any preview's state. */
@@ -66,7 +70,7 @@ export class Previews {
       const file = join(this.#logs, wanted.repository, `${wanted.commit}.log`);
       const log = new BuildLog(file, (error) => this.#logger('log-lost', wanted, { error }));
       const onState = (changed: Preview) => this.#onState(changed);
-      preview = new Preview(wanted, this.#stages, log, onState, this.#logger);
+      preview = new Preview(wanted, this.#stages, log, onState, this.#logger, this.#closing);
       this.#all.set(id, preview);
     }
     return preview;
@@ -84,7 +88,7 @@ export class Previews {
         const preview = this.of({ repository: found.repository as RepositoryName, commit });
         adopted.push(preview.adopt(found.endpoint, found.build));
       } else if (!found.running) {
-        await this.#containers.remove(found.endpoint);
+        await this.#removeLeftOver(found);
       }
     }
     if (adopted.length > 0)
@@ -102,8 +106,9 @@ export class Previews {
     try {
       const lines = await this.#containers.lastLines(containerId);
       const vitals = await this.#containers.vitals(containerId);
-      if (preview.state.phase !== 'ready' || vitals?.running === true) return;
+      if (vitals?.running === true || this.#readyOn(containerId) !== preview) return;
       await preview.log.begin();
+      if (this.#readyOn(containerId) !== preview) return;
       preview.log.write([LAST_LINES, ...lines]);
       preview.log.end();
       const { message, next } = exited(vitals, 'after it was ready');
@@ -115,23 +120,35 @@ export class Previews {
     }
   }
 
-  /** The engine was away: what it ended is cold now, and starts again when somebody visits. */
-  async engineBack(): Promise<void> {
-    this.#logger('engine', { state: 'back' });
+  /**
+   * The engine may have been away: what it ended is cold now, and starts again when somebody
+   * visits; what is left of ours and ended is removed.
+   */
+  async lookAround(): Promise<void> {
+    const asked = Date.now();
     const found = await this.#containers.list();
     const running = new Set(found.filter((one) => one.running).map((one) => one.id));
     for (const preview of this.#all.values()) {
       const { state } = preview;
-      const ended = state.phase === 'ready' && !running.has(state.endpoint.containerId);
+      // What became ready meanwhile is younger than the list.
+      const listed = state.phase === 'ready' && state.since < asked;
+      const ended = listed && !running.has(state.endpoint.containerId);
       if (ended || diedWithEngine(preview)) preview.tell({ type: 'cooled' });
     }
     for (const left of found.filter((one) => !one.running)) {
-      if (!this.#isAtWork(left.repository, left.commit))
-        await this.#containers.remove(left.endpoint);
+      if (!this.#isAtWork(left)) await this.#removeLeftOver(left);
     }
   }
 
-  /** Ends what is under way; ready previews go on running. */
+  /** One container that cannot be removed must not keep pool from starting. */
+  async #removeLeftOver(left: FoundContainer): Promise<void> {
+    await this.#containers.remove(left.endpoint).catch((error: unknown) => {
+      const { repository, commit } = left;
+      this.#logger('left-over', { repository, commit, error: toFailure(error).message });
+    });
+  }
+
+  /** Waits for the end of what was under way when pool was closed; ready previews go on running. */
   async close(): Promise<void> {
     await Promise.all([...this.#all.values()].map(async (preview) => await preview.cancel()));
   }
@@ -160,9 +177,10 @@ export class Previews {
       .find(({ state }) => state.phase === 'ready' && state.endpoint.containerId === containerId);
   }
 
-  #isAtWork(repository: string, commit: string): boolean {
+  #isAtWork({ id, repository, commit }: FoundContainer): boolean {
     const preview = this.#all.get(`${repository}/${commit}` as PreviewId);
-    return preview?.state.phase === 'starting';
+    const { busy = false, state } = preview ?? {};
+    return busy || (state?.phase === 'ready' && state.endpoint.containerId === id);
   }
 }
 

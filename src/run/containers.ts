@@ -1,6 +1,8 @@
-import { plainText } from '../build/plain-text.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { plainText } from '../plain-text.ts';
+import { askEngine } from '../engine/ask.ts';
 import type { Engine } from '../engine/connect.ts';
-import { engineError, isMissing } from '../engine/engine-error.ts';
+import { engineError, isConflict, isMissing } from '../engine/engine-error.ts';
 import { LABEL, labelFilter } from '../engine/labels.ts';
 import { PreviewError } from '../errors.ts';
 import { containerSettings, type StartRequest } from './container-settings.ts';
@@ -14,6 +16,9 @@ import { choosePorts, type PortChoice } from './ports.ts';
 const PORT_ATTEMPTS = 5;
 
 const LAST_LINES = 40;
+
+/** The engine gives a container ten seconds to end. */
+const REMOVAL_LIMIT_MS = 15_000;
 
 /** A container that goes away with the scope that holds it, unless it was kept. */
 export interface StartedContainer extends AsyncDisposable {
@@ -48,8 +53,9 @@ export class Containers {
    */
   async start(request: StartRequest, signal: AbortSignal): Promise<StartedContainer> {
     try {
-      const network = await this.#network();
-      const image = await this.#engine.docker.getImage(request.image.id).inspect();
+      const network = await this.#network(signal);
+      const inspected = this.#engine.docker.getImage(request.image.id).inspect();
+      const image = await askEngine('looking at the image', inspected, signal);
       const { ExposedPorts, Env } = image.Config;
       const ports = choosePorts(Object.keys(ExposedPorts ?? {}), Env ?? []);
       for (let attempt = 1; ; attempt++) {
@@ -63,8 +69,8 @@ export class Containers {
   }
 
   /** One at a time: the engine lets two networks have one name, and then takes neither. */
-  async #network(): Promise<string> {
-    this.#makingNetwork ??= ensureNetwork(this.#engine, this.#instance).finally(() => {
+  async #network(signal: AbortSignal): Promise<string> {
+    this.#makingNetwork ??= ensureNetwork(this.#engine, this.#instance, signal).finally(() => {
       this.#makingNetwork = undefined;
     });
     return await this.#makingNetwork;
@@ -78,7 +84,8 @@ export class Containers {
         kept = true;
       },
       [Symbol.asyncDispose]: async () => {
-        if (!kept) await this.remove(endpoint);
+        // Where the engine is away, that is told by what failed; the next start finds the rest.
+        if (!kept) await this.remove(endpoint).catch(() => {});
       },
     };
   }
@@ -91,6 +98,7 @@ export class Containers {
     attempt: number,
   ): Promise<Endpoint | undefined> {
     const { docker } = this.#engine;
+    await this.#removeByName(request.name);
     const hostPorts = this.#hostPorts.take(choice.published.length, Date.now());
     const published = Object.fromEntries(
       choice.published.map((port, index) => [port, hostPorts[index] ?? 0]),
@@ -98,10 +106,10 @@ export class Containers {
     const settings = containerSettings(request, choice, published, network, this.#instance);
     let containerId = '';
     try {
-      await this.#removeByName(request.name);
-      const container = await docker.createContainer(settings);
+      const made = docker.createContainer(settings);
+      const container = await askEngine('creating the container', made);
       containerId = container.id;
-      await container.start();
+      await askEngine('starting the container', container.start());
     } catch (error) {
       if (containerId === '') this.#hostPorts.release(hostPorts, Date.now());
       else await this.remove({ containerId, published });
@@ -114,22 +122,17 @@ export class Containers {
 
   /** What the container is doing; `undefined` where it is gone. */
   async vitals(id: string): Promise<Vitals | undefined> {
-    try {
-      const { State } = Inspected.parse(await this.#engine.docker.getContainer(id).inspect());
-      return { running: State.Running, exitCode: State.ExitCode, outOfMemory: State.OOMKilled };
-    } catch (error) {
-      if (isMissing(error)) return undefined;
-      throw engineError(error, 'asking for the container');
-    }
+    const found = await this.#inspect(id);
+    if (found === undefined) return undefined;
+    const { Running, ExitCode, OOMKilled } = found.State;
+    return { running: Running, exitCode: ExitCode, outOfMemory: OOMKilled };
   }
 
   /** The last lines that a container wrote, made plain; empty where they cannot be read. */
   async lastLines(id: string): Promise<string[]> {
     const options = { stdout: true, stderr: true, tail: LAST_LINES, follow: false as const };
-    const output = await this.#engine.docker
-      .getContainer(id)
-      .logs(options)
-      .catch(() => undefined);
+    const logs = this.#engine.docker.getContainer(id).logs(options);
+    const output = await askEngine('reading its last lines', logs).catch(() => undefined);
     if (output === undefined) return [];
     const text = plainText(demultiplex(output)).trimEnd();
     return text === '' ? [] : text.split('\n').slice(-LAST_LINES);
@@ -137,59 +140,64 @@ export class Containers {
 
   /** Removes a container of ours, running or not, and gives its ports back. */
   async remove(endpoint: Pick<Endpoint, 'containerId' | 'published'>): Promise<void> {
+    const { containerId, published } = endpoint;
+    const gone = this.#engine.docker.getContainer(containerId).remove({ force: true, v: true });
     try {
-      await this.#engine.docker.getContainer(endpoint.containerId).remove({ force: true, v: true });
+      await askEngine('removing the container', gone);
     } catch (error) {
-      if (!isMissing(error)) throw engineError(error, 'removing the container');
+      if (isConflict(error)) await this.#untilGone(containerId);
+      else if (!isMissing(error)) throw error;
     } finally {
-      this.#hostPorts.release(Object.values(endpoint.published), Date.now());
+      this.#hostPorts.release(Object.values(published), Date.now());
+    }
+  }
+
+  /** Somebody else removes it already: its name and ports are free once that is done. */
+  async #untilGone(id: string): Promise<void> {
+    for (const end = Date.now() + REMOVAL_LIMIT_MS; Date.now() < end; await sleep(100)) {
+      if ((await this.#inspect(id)) === undefined) return;
     }
   }
 
   /** Every container of this pool, found by its labels alone. */
   async list(): Promise<FoundContainer[]> {
-    try {
-      const filters = labelFilter({ [LABEL.instance]: this.#instance });
-      const found = await this.#engine.docker.listContainers({ all: true, filters });
-      const all = await Promise.all(found.map(async ({ Id }) => await this.#read(Id)));
-      const containers = all.filter((container) => container !== undefined);
-      for (const { endpoint } of containers) {
-        this.#hostPorts.claim(Object.values(endpoint.published));
-      }
-      return containers;
-    } catch (error) {
-      throw engineError(error, 'asking for the containers');
+    const filters = labelFilter({ [LABEL.instance]: this.#instance });
+    const listed = this.#engine.docker.listContainers({ all: true, filters });
+    const ids = (await askEngine('asking for the containers', listed)).map(({ Id }) => Id);
+    const inspected = await Promise.all(ids.map(async (id) => await this.#inspect(id)));
+    const containers = inspected
+      .map((one) => one && toFound(one))
+      .filter((container) => container !== undefined);
+    for (const { endpoint } of containers) {
+      this.#hostPorts.claim(Object.values(endpoint.published));
     }
+    return containers;
   }
 
-  async #read(id: string): Promise<FoundContainer | undefined> {
-    const answer: unknown = await this.#engine.docker
-      .getContainer(id)
-      .inspect()
-      .catch((error: unknown) => {
-        if (!isMissing(error)) throw error;
-      });
-    if (answer === undefined) return undefined;
-    return toFound(Inspected.parse(answer));
+  async #inspect(idOrName: string): Promise<Inspected | undefined> {
+    const answer = this.#engine.docker.getContainer(idOrName).inspect();
+    try {
+      return Inspected.parse(await askEngine('asking for the container', answer));
+    } catch (error) {
+      if (isMissing(error)) return undefined;
+      throw error;
+    }
   }
 
   /** What an earlier attempt, killed in the middle, left under this name. */
   async #removeByName(name: string): Promise<void> {
-    const left = this.#engine.docker.getContainer(name);
-    const answer: unknown = await left.inspect().catch((error: unknown) => {
-      if (!isMissing(error)) throw error;
-    });
-    if (answer === undefined) return;
-    const { Id, Config, HostConfig } = Inspected.parse(answer);
-    if (Config.Labels[LABEL.instance] !== this.#instance) {
+    const left = await this.#inspect(name);
+    if (left === undefined) return;
+    if (left.Config.Labels[LABEL.instance] !== this.#instance) {
       throw new Error(`a container named ${name} exists that is not pool's`);
     }
-    await this.remove({ containerId: Id, published: publishedBy(HostConfig) });
+    await this.remove({ containerId: left.Id, published: publishedBy(left.HostConfig) });
   }
 }
 
 function isPortTaken(error: unknown): boolean {
-  return /port is already allocated|address already in use/i.test(String(error));
+  const said = error instanceof PreviewError ? error.message : String(error);
+  return /port is already allocated|address already in use/i.test(said);
 }
 
 /** An image whose command cannot even be started is the commit's fault, not the engine's. */

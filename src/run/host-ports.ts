@@ -58,6 +58,6 @@ function noFreePort({ first, last }: PortRange): PreviewError {
   return new PreviewError(
     'no-free-port',
     `All host ports from ${first} to ${last} are taken.`,
-    'Widen portRange, or end previews that nobody needs; then reload this page.',
+    'End previews that nobody needs ("docker ps --filter label=dev.pool.instance"); then reload this page.',
   );
 }

@@ -1,25 +1,32 @@
+import { askEngine } from '../engine/ask.ts';
 import type { Engine } from '../engine/connect.ts';
-import { engineError } from '../engine/engine-error.ts';
-import { LABEL } from '../engine/labels.ts';
+import { isConflict } from '../engine/engine-error.ts';
+import { LABEL, labelFilter } from '../engine/labels.ts';
 
 /**
  * Makes sure of the one bridge that this pool's previews share, and returns its name. Containers
  * on it reach the outside, and neither one another nor one another's published ports (icc off).
  */
-export async function ensureNetwork(engine: Engine, instance: string): Promise<string> {
+export async function ensureNetwork(
+  engine: Engine,
+  instance: string,
+  signal: AbortSignal,
+): Promise<string> {
   const name = `pool-${instance}`;
-  try {
-    const found = await engine.docker.listNetworks({ filters: { name: [name] } });
-    if (found.some((network) => network.Name === name)) return name;
-    await engine.docker.createNetwork({
-      Name: name,
-      CheckDuplicate: true,
-      Driver: 'bridge',
-      Options: { 'com.docker.network.bridge.enable_icc': 'false' },
-      Labels: { [LABEL.instance]: instance },
-    });
-    return name;
-  } catch (error) {
-    throw engineError(error, 'making the network of the previews');
-  }
+  const ours = labelFilter({ [LABEL.instance]: instance });
+  const found = engine.docker.listNetworks({ filters: { ...ours, name: [name] } });
+  const networks = await askEngine('looking for the network of the previews', found, signal);
+  if (networks.some((network) => network.Name === name)) return name;
+  const made = engine.docker.createNetwork({
+    Name: name,
+    CheckDuplicate: true,
+    Driver: 'bridge',
+    Options: { 'com.docker.network.bridge.enable_icc': 'false' },
+    Labels: { [LABEL.instance]: instance },
+  });
+  await askEngine('making the network of the previews', made, signal).catch((error: unknown) => {
+    // Somebody was quicker: another start of ours, for nobody else has this name.
+    if (!isConflict(error)) throw error;
+  });
+  return name;
 }

@@ -12,8 +12,8 @@ const EngineEvent = z.object({ Action: z.string(), Actor: z.object({ ID: z.strin
 export interface ContainerListener {
   /** A container's process ended, whoever ended it. */
   died(containerId: string): void;
-  /** The engine answers again after it was away: what exists may have changed. */
-  back(): void;
+  /** It listens from now on: what exists may have changed since anybody looked. */
+  listening(): void;
 }
 
 /** Listens to the engine until `signal` aborts; dials again for as long as it takes. */
@@ -25,10 +25,10 @@ export async function watchContainers(
 ): Promise<void> {
   const label = [`${LABEL.instance}=${instance}`];
   const filters = { type: ['container' as const], event: ['die'], label };
-  for (let first = true; !signal.aborted; first = false) {
+  while (!signal.aborted) {
     try {
       const events = await engine.docker.getEvents({ filters, abortSignal: signal });
-      if (!first) listener.back();
+      listener.listening();
       for await (const line of lines(events as unknown as AsyncIterable<Buffer>)) {
         const event = EngineEvent.parse(JSON.parse(line));
         listener.died(event.Actor.ID);

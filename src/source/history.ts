@@ -1,4 +1,5 @@
 import type { CommitId } from './commit-id.ts';
+import { plainLine } from '../plain-text.ts';
 import type { Mirror } from './mirror.ts';
 
 /** What a person wants to know of a commit. */
@@ -17,6 +18,9 @@ const KEPT = 1000;
 /** A commit's texts may be of any length; a page is not. */
 const SUBJECT_LIMIT = 200;
 const AUTHOR_LIMIT = 100;
+
+/** What a tar header can hold, in s of the epoch; git takes any number. */
+const LATEST_S = 2 ** 33 - 1;
 
 const FORMAT = ['%H', '%P', '%an', '%ct', '%s'].join('%x00');
 
@@ -61,9 +65,9 @@ function parse(output: string): CommitSummary[] {
       {
         id: id as CommitId,
         parents: ids as CommitId[],
-        author: author.slice(0, AUTHOR_LIMIT),
-        date: Number(date) * 1000,
-        subject: subject.slice(0, SUBJECT_LIMIT),
+        author: plainLine(author).slice(0, AUTHOR_LIMIT),
+        date: Math.min(Number(date), LATEST_S) * 1000,
+        subject: plainLine(subject).slice(0, SUBJECT_LIMIT),
       },
     ];
   });

@@ -12,8 +12,8 @@ export interface Repository {
   url: string;
 }
 
-/** A remote that sends nothing for so long will not recover within a visitor's patience. */
-const FETCH_LIMIT_MS = 10 * 60_000;
+/** A first copy of a large repository takes long; one that hangs is noticed by its low speed. */
+const FETCH_LIMIT_MS = 60 * 60_000;
 
 const REF_FIELDS = ['refname', 'objectname', 'objecttype', '*objectname', '*objecttype'];
 
@@ -25,6 +25,9 @@ const MIRROR_CONFIG = `[core]
 	repositoryformatversion = 0
 	bare = true
 	hooksPath = /dev/null
+[http]
+	lowSpeedLimit = 100
+	lowSpeedTime = 60
 [protocol]
 	allow = never
 [protocol "file"]

@@ -77,9 +77,7 @@ function run(gitDir: string, args: readonly string[], signal: AbortSignal) {
   const env = { PATH: process.env['PATH'], LC_ALL: 'C', GIT_CONFIG_NOSYSTEM: '1', HOME: gitDir };
   const child = spawn('git', ['--git-dir', gitDir, ...args], { signal, env });
   let words = '';
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    words = (words + text).slice(-2000);
-  });
+  // First of all: a process that could not be started tells so by this event alone.
   const ended = new Promise<void>((resolve, reject) => {
     child.once('error', reject);
     child.once('close', (code) => {
@@ -89,6 +87,10 @@ function run(gitDir: string, args: readonly string[], signal: AbortSignal) {
   });
   // Whoever reads the output may fail before anyone awaits the end.
   ended.catch(() => {});
+  if (child.pid === undefined) throw new Error(`git ${args[0]} could not be started`);
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    words = (words + text).slice(-2000);
+  });
   return {
     stdin: child.stdin,
     stdout: child.stdout,

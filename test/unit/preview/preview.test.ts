@@ -68,7 +68,7 @@ function openPreview(stages: Partial<Stages> = {}) {
   const onState = ({ state }: Preview) => {
     if (phases.at(-1) !== state.phase) phases.push(state.phase);
   };
-  const preview = new Preview(WANTED, counted, log, onState, (event) => logged.push(event));
+  const preview = new Preview(WANTED, counted, log, onState, (event) => logged.push(event), NEVER);
   return {
     preview,
     calls,

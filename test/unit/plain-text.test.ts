@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { LineSplitter, plainLine, plainText } from '../../../src/build/plain-text.ts';
+import { LineSplitter, plainLine, plainText } from '../../src/plain-text.ts';
 
 const ESC = '\u001B';
 const BEL = '\u0007';
