@@ -356,6 +356,22 @@ async function forgetful() {
   return { server, requests, connections: () => connections };
 }
 
+describe('an application that speaks no proper HTTP gets a 502 written in its name', () => {
+  it.each([
+    ['a status that nobody may send', 'HTTP/1.1 000 X'],
+    ['a status below 100', 'HTTP/1.1 099 X'],
+    ['a 101 that nobody asked for', 'HTTP/1.1 101 X\r\nConnection: Upgrade\r\nUpgrade: foo'],
+    ['words that are none', 'SMTP ready'],
+  ])('%s', async (_, head) => {
+    await using app = await tcpServer((socket) => {
+      socket.once('data', () => socket.end(`${head}\r\ncontent-length: 0\r\n\r\n`));
+    });
+    await using front = await openReadyFront(app.port);
+    const { status } = await raw(front.port, ...GET, CLOSE);
+    expect(status).toBe(502);
+  });
+});
+
 describe('an idle connection that the application closed', () => {
   it.each(['GET', 'HEAD', 'OPTIONS'])(
     'costs a %s nothing: it is sent once more',

@@ -219,6 +219,21 @@ it('a shallow remote is served with the commits that it has', async () => {
   expect(mirror.table.commits.size).toBe(1);
 });
 
+it('a commit of a far future, and texts that would steer a terminal, are told tamely', async () => {
+  using remote = new GitRepository();
+  const tree = remote.git(['write-tree']);
+  const text = `tree ${tree}\nauthor A\u202Eda <a@example.org> 99999999999999 +0000\ncommitter Ada <a@example.org> 99999999999999 +0000\n\nred \u001B[31m subject\n`;
+  const id = remote.git(['hash-object', '-w', '-t', 'commit', '--literally', '--stdin'], {
+    input: text,
+  });
+  remote.git(['update-ref', 'refs/heads/far', id]);
+  using folder = new TemporaryFolder();
+  const mirror = await open(remote.path, folder.path);
+  const [commit] = await new History(NEVER).last(mirror, id as CommitId, 1);
+  expect(commit).toMatchObject({ author: 'Ada', subject: 'red  subject' });
+  expect(new Date(commit?.date ?? NaN).getUTCFullYear()).toBe(2242);
+});
+
 it('all who ask for a refresh meanwhile share one fetch', async () => {
   using remote = new GitRepository();
   using folder = new TemporaryFolder();
