@@ -112,6 +112,7 @@ export async function openPool(config: Config, logger: Logger): Promise<Pool> {
       const name = `pool-${instance}-${repository}-${commit}`;
       return containers.start({ image, name, repository, commit, environment }, over);
     },
+    holdContainer: (endpoint) => containers.hold(endpoint),
     awaitReady(wanted, endpoint, listener, over) {
       const lines = (written: readonly string[]) => listener.lines(written);
       return awaitReady(

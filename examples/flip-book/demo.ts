@@ -18,6 +18,7 @@ const HELP = `npm run demo: serves a flip-book, a small application that looks d
 
   npm run demo                 serve until Ctrl+C
   npm run demo -- --check      visit every page of it, print what was seen, exit with 0 or 1
+  npm run demo -- --remove     remove the demo's containers, images and folder
   npm run demo -- --port 9000  listen there; default: 8080, or the next port that is free
 `;
 
@@ -28,11 +29,14 @@ const { values } = parseArgs({
     check: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
     port: { type: 'string' },
+    remove: { type: 'boolean', default: false },
   },
 });
 
 if (values.help) {
   process.stdout.write(HELP);
+} else if (values.remove) {
+  await remove(join(root, '.demo'));
 } else {
   // A check begins from nothing and leaves nothing; the demo itself can be gone on with.
   const folder = values.check ? await mkdtemp(join(tmpdir(), 'pool-demo-')) : join(root, '.demo');
@@ -71,7 +75,9 @@ async function demo(folder: string, check: boolean): Promise<number> {
   process.stdout.write(greeting(pool, book, port));
   if (!check) {
     await stopped;
-    process.stdout.write('\nThe previews go on running; "npm run demo" finds them again.\n');
+    process.stdout.write(
+      '\nThe previews go on running. "npm run demo" finds them again, "npm run demo -- --remove" removes them.\n',
+    );
     return 0;
   }
   try {
@@ -79,6 +85,17 @@ async function demo(folder: string, check: boolean): Promise<number> {
   } finally {
     await removeInstance(await connectEngine(undefined, process.env), instanceOf(dataDir));
   }
+}
+
+/** Takes away everything that the demo made. */
+async function remove(folder: string): Promise<void> {
+  process.env['DOCKER_HOST'] = (await script('docker/engine.sh')).replace(/^DOCKER_HOST=/, '');
+  await removeInstance(
+    await connectEngine(undefined, process.env),
+    instanceOf(join(folder, 'data')),
+  );
+  await rm(folder, { recursive: true, force: true });
+  process.stdout.write('The demo is gone.\n');
 }
 
 /** What to open, and what one sees there. */

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { type Problem, parseConfig } from '../config/config.ts';
+import { type Problem, parseConfig, standingIn } from '../config/config.ts';
 import { PreviewError } from '../errors.ts';
 import { logfmt } from '../logger.ts';
 import { openPool, type Pool } from '../main.ts';
@@ -60,7 +60,7 @@ export async function serve(args: readonly string[]): Promise<number> {
     process.stdout.write(HELP);
     return 0;
   }
-  const repository = values['repository'] ?? repositoryAround(process.cwd());
+  const repository = values['repository'] ?? repositoryAround(standingIn());
   const parsed = parseConfig({ ...values, repository });
   if ('problems' in parsed) problems.push(...parsed.problems);
   if ('problems' in parsed || problems.length > 0) return complain(problems);
@@ -146,6 +146,13 @@ function explain(error: unknown): string {
   }
   if (code === 'EACCES' && port !== undefined) {
     return `this user may not listen on port ${port}.\nChoose one above 1023 with --listen.`;
+  }
+  if (code === 'EADDRNOTAVAIL') {
+    return `${address} is no address of this machine.\nChoose another with --listen; 0.0.0.0 stands for all of them.`;
+  }
+  if (code === 'EEXIST' || code === 'ENOTDIR' || code === 'EROFS' || code === 'ENOSPC') {
+    const words = error instanceof Error ? error.message : code;
+    return `the data folder cannot be used (${words}).\nChoose another with --data-dir, or make room.`;
   }
   return error instanceof Error ? error.message : String(error);
 }

@@ -60,6 +60,7 @@ export const Config = z.strictObject({
     .string()
     .min(1)
     .transform((path) => resolve(path))
+    .refine((path) => !/^\/(proc|sys|dev)(\/|$)/.test(path), 'expected a folder on a disk')
     .default(defaultDataDir()),
   /** The engine, as DOCKER_HOST spells it. Default: DOCKER_HOST, else the first usual socket that answers. */
   engine: z
@@ -110,6 +111,12 @@ export function parseConfig(input: object): { config: Config } | { problems: Pro
     return { key: String(key), message: issue.message + came };
   });
   return { problems };
+}
+
+/** Where the user stands: npm moves into pool's own folder before it starts `npm start`. */
+export function standingIn(): string {
+  const { INIT_CWD, npm_lifecycle_event: script } = process.env;
+  return (script === 'start' ? INIT_CWD : undefined) ?? process.cwd();
 }
 
 /** A password that somebody put into a URL is not printed. */

@@ -82,7 +82,7 @@ export function stripList({ site, frames, problem }: StripParts, now: number): H
   const warning =
     problem !== undefined &&
     html`<div class="reason" role="alert">
-      <strong>The repository cannot be fetched</strong>${problem}. What is shown is from the last
+      <strong>The repository cannot be fetched:</strong> ${problem}. What is shown is from the last
       fetch that worked.
     </div>`;
   if (frames.length === 0) {

@@ -36,6 +36,8 @@ export interface FrontOptions {
 const HELD_LIMIT = 10_000;
 /** A client that needs longer for its headers is broken or hostile. */
 const HEADERS_LIMIT_MS = 15_000;
+/** How exact that limit is: Node looks only so often. */
+const CHECK_EVERY_MS = 2500;
 /** Longer than browsers keep an idle connection for reuse, so that they close it and not pool. */
 const IDLE_MS = 75_000;
 
@@ -54,6 +56,7 @@ export function createFront(options: FrontOptions): Server {
     // The Host table is pool's own; so is the answer to what breaks it.
     requireHostHeader: false,
     headersTimeout: HEADERS_LIMIT_MS,
+    connectionsCheckingInterval: CHECK_EVERY_MS,
     // Bodies may take as long as the application likes.
     requestTimeout: 0,
     keepAliveTimeout: IDLE_MS,
@@ -93,6 +96,12 @@ class Front {
     const destination = destinationOf(headOf(request), domains);
     if (destination.kind === 'refused') {
       return exchange.answer(textAnswer(destination.status, `pool: ${destination.reason}\n`));
+    }
+    if (!isFramed(request)) {
+      return exchange.answer(textAnswer(501, 'pool: the only transfer coding is chunked\n'));
+    }
+    if (destination.kind === 'desk' && isWebSocket(request)) {
+      return exchange.answer(textAnswer(404, 'pool: no WebSocket is spoken here\n'));
     }
     if (destination.kind === 'desk') {
       return await exchange.forward(desk, {}, () => exchange.answer(deskAway(destination.site)));
@@ -213,6 +222,12 @@ function headOf(request: IncomingMessage) {
     (_, index) => index % 2 === 1 && rawHeaders[index - 1]?.toLowerCase() === 'host',
   );
   return { httpVersion: request.httpVersion, hosts, target: request.url ?? '/' };
+}
+
+/** RFC 9112, section 6.1: a coding that pool does not undo it must not pass on as undone. */
+function isFramed({ headers }: IncomingMessage): boolean {
+  const coding = headers['transfer-encoding'];
+  return coding === undefined || coding.trim().toLowerCase() === 'chunked';
 }
 
 function isPoolPath({ url = '/' }: IncomingMessage): boolean {

@@ -30,6 +30,8 @@ export interface Stages {
   ): Promise<Image>;
   /** An image to a container that runs, and that goes away again unless it is kept. */
   startContainer(wanted: Wanted, image: Image, signal: AbortSignal): Promise<StartedContainer>;
+  /** The same of a container that an earlier process started. */
+  holdContainer(endpoint: Endpoint): StartedContainer;
   /** Waits until the application answers. */
   awaitReady(
     wanted: Wanted,

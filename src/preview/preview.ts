@@ -78,8 +78,12 @@ export class Preview implements Witness {
   adopt(endpoint: Endpoint, build: BuildSummary): Promise<void> {
     return this.#begin(async (signal) => {
       this.tell({ type: 'starting', build });
+      await using container = this.#stages.holdContainer(endpoint);
+      // A pool that ends says nothing about the container.
+      signal.addEventListener('abort', () => container.keep(), { once: true });
       const ready = await this.#stages.awaitReady(this.wanted, endpoint, this, signal);
       this.tell({ type: 'ready', endpoint: ready });
+      container.keep();
     });
   }
 

@@ -5,7 +5,7 @@ import type { RepositoryName } from '../address/label.ts';
 import { toFailure } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { exited, LAST_LINES } from '../run/await-ready.ts';
-import type { Containers } from '../run/containers.ts';
+import type { Containers, Vitals } from '../run/containers.ts';
 import type { FoundContainer } from '../run/found-container.ts';
 import { toCommitId } from '../source/commit-id.ts';
 import type { Route } from './control.ts';
@@ -23,6 +23,9 @@ const ADOPTION_WAIT_MS = 1000;
 
 /** An engine that shuts down ends containers first; their deaths just before it went are its own. */
 const SHUTDOWN_MS = 60_000;
+
+/** 128 + SIGKILL and 128 + SIGTERM: how `docker stop`, `kill` and `rm` end a container. */
+const STOPPED = new Set([137, 143]);
 
 /** All previews of one pool, and the routes to those that are ready. */
 export class Previews {
@@ -111,6 +114,10 @@ export class Previews {
       if (this.#readyOn(containerId) !== preview) return;
       preview.log.write([LAST_LINES, ...lines]);
       preview.log.end();
+      if (wasStopped(vitals)) {
+        preview.tell({ type: 'cooled' });
+        return await this.#containers.remove(endpoint);
+      }
       const { message, next } = exited(vitals, 'after it was ready');
       const failure = { code: 'stopped-by-itself', message, next, ours: false } as const;
       preview.tell({ type: 'failed', failure });
@@ -182,6 +189,12 @@ export class Previews {
     const { busy = false, state } = preview ?? {};
     return busy || (state?.phase === 'ready' && state.endpoint.containerId === id);
   }
+}
+
+/** Somebody stopped or removed the container, which is no fault of the application. */
+function wasStopped(vitals: Vitals | undefined): boolean {
+  if (vitals === undefined) return true;
+  return !vitals.outOfMemory && STOPPED.has(vitals.exitCode);
 }
 
 function diedWithEngine({ state }: Preview): boolean {

@@ -61,7 +61,7 @@ export class Containers {
       for (let attempt = 1; ; attempt++) {
         signal.throwIfAborted();
         const endpoint = await this.#tryToStart(request, ports, network, attempt);
-        if (endpoint !== undefined) return this.#started(endpoint);
+        if (endpoint !== undefined) return this.hold(endpoint);
       }
     } catch (error) {
       throw asStartError(engineError(error, 'starting the container', signal));
@@ -76,7 +76,8 @@ export class Containers {
     return await this.#makingNetwork;
   }
 
-  #started(endpoint: Endpoint): StartedContainer {
+  /** Takes a running container into a scope: it goes away with it, unless it is kept. */
+  hold(endpoint: Endpoint): StartedContainer {
     let kept = false;
     return {
       endpoint,
@@ -113,8 +114,9 @@ export class Containers {
     } catch (error) {
       if (containerId === '') this.#hostPorts.release(hostPorts, Date.now());
       else await this.remove({ containerId, published });
-      if (isPortTaken(error) && attempt < PORT_ATTEMPTS) return undefined;
-      throw error;
+      if (!isPortTaken(error) || attempt === PORT_ATTEMPTS) throw error;
+      this.#hostPorts.moveOn();
+      return undefined;
     }
     const { port, rule: portRule } = choice;
     return { host: '127.0.0.1', protocol: 'http', port, published, containerId, portRule };

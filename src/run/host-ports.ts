@@ -22,7 +22,7 @@ export class HostPorts {
   /** `start` is where in the range to begin; a random one keeps two pools apart. */
   constructor(range: PortRange, start = Math.random()) {
     this.#range = range;
-    this.#next = range.first + Math.floor(start * (range.last - range.first + 1));
+    this.#next = startIn(range, start);
   }
 
   /** Notes ports that a container found again already has. */
@@ -45,6 +45,11 @@ export class HostPorts {
     return ports;
   }
 
+  /** Somebody else sits in this part of the range: go on somewhere else. */
+  moveOn(start = Math.random()): void {
+    this.#next = startIn(this.#range, start);
+  }
+
   /** Gives ports back; they rest first. */
   release(ports: Iterable<number>, now: number): void {
     for (const port of ports) {
@@ -52,6 +57,10 @@ export class HostPorts {
       this.#restingUntil.set(port, now + REST_MS);
     }
   }
+}
+
+function startIn({ first, last }: PortRange, start: number): number {
+  return first + Math.floor(start * (last - first + 1));
 }
 
 function noFreePort({ first, last }: PortRange): PreviewError {

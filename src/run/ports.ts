@@ -1,3 +1,4 @@
+import { PreviewError } from '../errors.ts';
 import { type Port, toPort } from '../address/label.ts';
 
 /** Which of a container's ports are published, and which one answers by default. */
@@ -13,12 +14,15 @@ export interface PortChoice {
 /** Several ports are EXPOSEd: the first of these that is among them most likely speaks HTTP. */
 const LIKELY = [80, 8080, 3000, 8000, 5000, 4000, 8888, 9000];
 
+/** Each published port costs the engine a process; a range of ports is a mistake. */
+const PORT_LIMIT = 16;
+
 /** What an image that says nothing is told to listen on. */
 const DEFAULT = 8080 as Port;
 
 /**
  * Chooses ports from an image's settings: every EXPOSEd TCP port and its `PORT` are published.
- * `exposed` is as the engine gives it ("3000/tcp"), `environment` the image's ("PORT=3000").
+ * Throws `dockerfile-invalid` beyond 16 of them. `exposed` is as the engine gives it ("3000/tcp"), `environment` the image's ("PORT=3000").
  */
 export function choosePorts(
   exposed: readonly string[],
@@ -34,6 +38,7 @@ export function choosePorts(
   const published = [...new Set([...declared, ...(wanted === undefined ? [] : [wanted])])];
   const sorted = published.toSorted((a, b) => a - b);
 
+  if (sorted.length > PORT_LIMIT) throw tooMany(sorted.length);
   const [only, ...others] = sorted;
   if (only === undefined) {
     const rule = `nothing is EXPOSEd, so PORT=${DEFAULT} was set`;
@@ -49,4 +54,12 @@ export function choosePorts(
   if (others.length === 0) return choice(only, `EXPOSE ${only}, the only port`);
   const likely = LIKELY.find((port) => sorted.includes(port as Port)) ?? only;
   return choice(likely as Port, `EXPOSE ${likely}, the likeliest of ${sorted.join(', ')}`);
+}
+
+function tooMany(count: number): PreviewError {
+  return new PreviewError(
+    'dockerfile-invalid',
+    `The image EXPOSEs ${count} ports; pool publishes at most ${PORT_LIMIT}.`,
+    'EXPOSE only the ports that visitors need, in a new commit, and visit that one.',
+  );
 }

@@ -131,6 +131,32 @@ test('of stages side by side the one that failed is named', async () => {
   expect(detail).toMatch(/no such asset.* ended with exit code 3/);
 });
 
+test('a container that somebody stops or removes is started again by the next visit', async () => {
+  using repository = new GitRepository();
+  const commit = await repository.commit(node(LABORATORY));
+  await using pool = await TestPool.open([repository.path]);
+  for (const end of ['stop', 'remove'] as const) {
+    expect((await pool.visit(commit)).text).toBe('laboratory');
+    const cold = pool.count('cold');
+    const [container] = await pool.containers();
+    const handle = pool.engine.docker.getContainer(container?.Id ?? '');
+    await (end === 'stop' ? handle.kill() : handle.remove({ force: true }));
+    await until('its end is noticed', () => pool.count('cold') > cold, 5000);
+  }
+  expect((await pool.visit(commit)).text).toBe('laboratory');
+  expect(pool.count('building')).toBe(1);
+});
+
+test('an image that EXPOSEs a range of ports is refused in words', async () => {
+  using repository = new GitRepository();
+  const commit = await repository.commit(node(LABORATORY, ['EXPOSE 3000-3100']));
+  await using pool = await TestPool.open([repository.path]);
+  expect(JSON.parse((await pool.visit(commit)).text)).toMatchObject({
+    code: 'dockerfile-invalid',
+    detail: 'The image EXPOSEs 101 ports; pool publishes at most 16.',
+  });
+});
+
 test('an image that exits is explained by its code and its last lines', async () => {
   using repository = new GitRepository();
   const commit = await repository.commit(node(`console.log('no database here'); process.exit(4)`));

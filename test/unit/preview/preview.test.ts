@@ -52,6 +52,14 @@ function openPreview(stages: Partial<Stages> = {}) {
           await Promise.resolve();
         },
       }),
+    holdContainer: (endpoint) => ({
+      endpoint,
+      keep: () => calls.push('keep'),
+      [Symbol.asyncDispose]: async () => {
+        calls.push('dispose');
+        await Promise.resolve();
+      },
+    }),
     awaitReady: async (_, endpoint) => await Promise.resolve(endpoint),
     ...stages,
   };
@@ -64,6 +72,8 @@ function openPreview(stages: Partial<Stages> = {}) {
       },
     ]),
   ) as unknown as Stages;
+  // The only stage that is no promise.
+  counted.holdContainer = (endpoint) => fake.holdContainer(endpoint);
   const log = new BuildLog(join(folder.path, 'log'), () => {});
   const onState = ({ state }: Preview) => {
     if (phases.at(-1) !== state.phase) phases.push(state.phase);
@@ -319,7 +329,7 @@ describe('adopt', () => {
       endpoint: ENDPOINT,
       build: { reused: true },
     });
-    expect(fixture.calls).toEqual(['awaitReady']);
+    expect(fixture.calls).toEqual(['awaitReady', 'keep', 'dispose']);
   });
 
   it('is shared with those who visit meanwhile', async () => {
