@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { commitLabel, type RepositoryName } from './address/label.ts';
+import { formatLabel, type RepositoryName } from './address/label.ts';
 import { buildImage } from './build/builder.ts';
 import { findImage, imageLabels } from './build/image.ts';
 import type { Config } from './config/config.ts';
@@ -16,7 +16,7 @@ import { Routes } from './front/routes.ts';
 import { Upstream } from './front/upstream.ts';
 import type { Logger } from './logger.ts';
 import { BuildQueue } from './preview/build-queue.ts';
-import { controlPlane } from './preview/control-plane.ts';
+import { controlPlane, labeller } from './preview/control-plane.ts';
 import type { Stages, Wanted } from './preview/make-preview.ts';
 import { type PreviewId, previewId } from './preview/preview.ts';
 import { Previews } from './preview/previews.ts';
@@ -24,6 +24,7 @@ import { awaitReady } from './run/await-ready.ts';
 import { Containers } from './run/containers.ts';
 import { HostPorts } from './run/host-ports.ts';
 import { watchContainers } from './run/watch.ts';
+import { toCommitId } from './source/commit-id.ts';
 import { openContext } from './source/context.ts';
 import { History } from './source/history.ts';
 import { FRESHNESS } from './source/look-up.ts';
@@ -35,7 +36,7 @@ export interface Pool extends AsyncDisposable {
   site: string;
   mirrors: ReadonlyMap<RepositoryName, Mirror>;
   engine: { host: string; version: string };
-  /** The URL of a commit's preview. */
+  /** The URL of a preview, by full id or slug. */
   urlOf(repository: string, ref: string): string;
 }
 
@@ -79,8 +80,9 @@ export async function openPool(config: Config, logger: Logger): Promise<Pool> {
     { concurrency: config.buildConcurrency, waiting: config.queueLimit },
     (id, position) => previews.get(id as PreviewId)?.tell({ type: 'queued', position }),
   );
+  const label = labeller(mirrors);
   const hostnameOf = ({ repository, commit }: Wanted) =>
-    `${commitLabel(commit, mirrors.size > 1 ? repository : undefined)}.${config.domain[0]}`;
+    `${label(repository, commit)}.${config.domain[0]}`;
   const nameOf = ({ repository, commit }: Wanted) => `pool-${instance}/${repository}:${commit}`;
   const stages: Stages = {
     findImage({ repository, commit }, over) {
@@ -167,8 +169,11 @@ export async function openPool(config: Config, logger: Logger): Promise<Pool> {
     site,
     mirrors,
     engine: { host: engine.host, version: engine.version },
-    urlOf: (repository, ref) =>
-      `http://${mirrors.size > 1 ? `${ref}---${repository}` : ref}.${site}/`,
+    urlOf(repository, ref) {
+      const commit = toCommitId(ref);
+      const named = formatLabel(ref, mirrors.size > 1 ? repository : undefined);
+      return `http://${commit === undefined ? (named ?? ref) : label(repository, commit)}.${site}/`;
+    },
     async [Symbol.asyncDispose]() {
       const drained = close(front);
       // A connection that was busy just now is idle soon: nobody else would close it.

@@ -24,7 +24,6 @@ export class BuildLog {
   #lost = 0;
   /** How often it began anew. */
   #edition = 0;
-  #broken = false;
   #stream: WriteStream | undefined;
   #grown = Promise.withResolvers<void>();
   #state: 'unread' | 'growing' | 'ended' = 'unread';
@@ -59,7 +58,8 @@ export class BuildLog {
   write(lines: readonly string[]): void {
     if (lines.length === 0) return;
     const text = `${lines.join('\n')}\n`;
-    if (this.#text.length + text.length <= LOG_LIMIT && this.#lost === 0) {
+    // What comes after the first overflow stays behind it, however short it is.
+    if (this.#text.length + text.length <= LOG_LIMIT && this.#overflow === '') {
       this.#append(text);
       return;
     }
@@ -71,15 +71,17 @@ export class BuildLog {
   /** Nothing comes after this until `begin`. */
   end(): void {
     if (this.#overflow !== '') {
-      this.#append(`… ${this.#lost} characters left out …\n${this.#overflow}`);
+      const gap = this.#lost === 0 ? '' : `… ${this.#lost} characters left out …\n`;
+      this.#append(gap + this.#overflow);
     }
     this.#overflow = '';
     this.#state = 'ended';
     // Once the file has it all, memory need not; a file that failed leaves it here.
-    this.#stream?.end(() => {
-      if (this.#state === 'ended' && !this.#broken) this.#text = '';
+    const stream = this.#stream;
+    stream?.once('finish', () => {
+      if (this.#state === 'ended' && this.#stream === stream) this.#text = '';
     });
-    this.#stream = undefined;
+    stream?.end();
     this.#wake();
   }
 
@@ -114,11 +116,7 @@ export class BuildLog {
 
   #open(flags: 'a' | 'w'): void {
     this.#stream?.end();
-    this.#broken = false;
-    this.#stream = createWriteStream(this.#file, { flags }).on('error', (error) => {
-      this.#broken = true;
-      this.#onProblem(error);
-    });
+    this.#stream = createWriteStream(this.#file, { flags }).on('error', this.#onProblem);
   }
 
   #append(text: string): void {

@@ -1,4 +1,4 @@
-import { formatLabel } from '../address/label.ts';
+import { commitLabel, formatLabel } from '../address/label.ts';
 import { html, type Html } from '../page/html.ts';
 import { layout, type Page, readScript } from '../page/layout.ts';
 import { age, phaseWords } from '../page/words.ts';
@@ -122,8 +122,8 @@ function pills(refs: readonly Ref[], link: (ref: Ref) => string, chosen?: Ref): 
 }
 
 function previewLink(ref: Ref, { site, repository, repositories }: StripParts): string {
-  const label = formatLabel(ref.slug, repositories.length > 1 ? repository : undefined);
-  return `//${label ?? ref.commit.slice(0, 20)}.${site}/`;
+  const name = repositories.length > 1 ? repository : undefined;
+  return `//${formatLabel(ref.slug, name) ?? commitLabel(ref.commit, name)}.${site}/`;
 }
 
 function current(yes: boolean): Html | false {

@@ -111,7 +111,11 @@ export class Previews {
       const vitals = await this.#containers.vitals(containerId);
       if (vitals?.running === true || this.#readyOn(containerId) !== preview) return;
       await preview.log.begin();
-      if (this.#readyOn(containerId) !== preview) return;
+      if (this.#readyOn(containerId) !== preview) {
+        // A new job ends the log itself.
+        if (!preview.busy) preview.log.end();
+        return;
+      }
       preview.log.write([LAST_LINES, ...lines]);
       preview.log.end();
       if (wasStopped(vitals)) {

@@ -147,6 +147,16 @@ describe('a log', () => {
     expect(text()).toBe('');
   });
 
+  it('stays in order where a short line follows the one that was too long', async () => {
+    using fixture = openLog();
+    await fixture.log.begin();
+    fixture.log.write(['x'.repeat(4 * 2 ** 20 - 100)]);
+    fixture.log.write(['y'.repeat(200)]);
+    fixture.log.write(['z']);
+    fixture.log.end();
+    expect((await fixture.log.read()).slice(-203)).toBe(`${'y'.repeat(200)}\nz\n`);
+  });
+
   it('beyond its limit keeps its head and its last lines', async () => {
     using fixture = openLog();
     await fixture.log.begin();
