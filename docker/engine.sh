@@ -158,7 +158,7 @@ heal() {
 
 # On docker0 two engines hand out the same addresses; this one's bridge takes a range of its own.
 make_bridge() {
-  [ ! -e "/sys/class/net/$bridge" ] || return 0
+  ! ip link show dev "$bridge" >/dev/null 2>&1 || return 0 # /sys may be another namespace's
   for range in 172.31 172.30 172.29 172.28 172.27 172.26 10.213 10.214 10.215; do
     used=$(ip -4 route show match $range.0.1 | sed /^default/d && ip -4 route show root $range.0.0/16)
     [ -n "$used" ] || break
