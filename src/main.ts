@@ -27,6 +27,7 @@ import { watchContainers } from './run/watch.ts';
 import { toCommitId } from './source/commit-id.ts';
 import { openContext } from './source/context.ts';
 import { History } from './source/history.ts';
+import { endLeftOverGit } from './source/left-over-git.ts';
 import { FRESHNESS } from './source/look-up.ts';
 import { Mirror } from './source/mirror.ts';
 
@@ -64,10 +65,14 @@ export async function openPool(config: Config, logger: Logger): Promise<Pool> {
   const engine =
     config.builder === 'auto' ? found : { ...found, buildKit: config.builder === 'buildkit' };
 
-  const mirrors = new Map<RepositoryName, Mirror>();
-  for (const repository of config.repository) {
-    mirrors.set(repository.name, await Mirror.open(repository, join(dataDir, 'mirrors'), signal));
-  }
+  const parent = join(dataDir, 'mirrors');
+  await endLeftOverGit(parent);
+  const opened = config.repository.map(
+    async (repository) => await Mirror.open(repository, parent, signal),
+  );
+  const mirrors = new Map<RepositoryName, Mirror>(
+    (await Promise.all(opened)).map((mirror) => [mirror.repository.name, mirror]),
+  );
   const mirrorOf = ({ repository }: Wanted) => {
     const mirror = mirrors.get(repository);
     if (mirror === undefined) throw new Error(`there is no mirror of ${repository}`);

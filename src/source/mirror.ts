@@ -1,9 +1,11 @@
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type SimpleGit, simpleGit } from 'simple-git';
 import { PreviewError } from '../errors.ts';
 import type { RepositoryName } from '../address/label.ts';
 import { CommitSet } from './commit-set.ts';
+import { MIRRORS, removeHalfWritten } from './left-over-git.ts';
 import { parseRefs, RefTable } from './ref-table.ts';
 
 /** A repository to serve: an absolute path or an https URL, under a name. */
@@ -14,6 +16,9 @@ export interface Repository {
 
 /** A first copy of a large repository takes long; one that hangs is noticed by its low speed. */
 const FETCH_LIMIT_MS = 60 * 60_000;
+
+/** A start waits so long for a fetch where there is a copy to serve from: near remotes need less. */
+const START_WAIT_MS = 300;
 
 const REF_FIELDS = ['refname', 'objectname', 'objecttype', '*objectname', '*objecttype'];
 
@@ -64,15 +69,18 @@ export class Mirror {
   }
 
   /**
-   * Opens or makes the mirror below `parent`, and fetches. Throws `repository-unreadable` where
-   * the remote does not answer and there is no earlier copy to serve from.
+   * Opens or makes the mirror below `parent`, and fetches; a slow remote is waited for only where
+   * there is no earlier copy to serve from. Throws `repository-unreadable` where there is none and
+   * the remote does not answer.
    */
   static async open(repository: Repository, parent: string, signal: AbortSignal): Promise<Mirror> {
     const mirror = new Mirror(repository, join(parent, `${repository.name}.git`));
     await mirror.#init();
-    if (await mirror.#isCopyOf(repository.url)) await mirror.#readTable(signal);
+    const copied = await mirror.#isCopyOf(repository.url);
+    if (copied) await mirror.#readTable(signal);
     else await rm(join(mirror.folder, 'pool-source'), { force: true });
-    await mirror.refresh(signal);
+    const fetched = mirror.refresh(signal);
+    await (copied ? Promise.race([fetched, sleep(START_WAIT_MS)]) : fetched);
     if (mirror.problem !== undefined && mirror.#seen === undefined) {
       throw unreadable(repository, mirror.problem);
     }
@@ -101,8 +109,17 @@ export class Mirror {
   async #init(): Promise<void> {
     await mkdir(join(this.folder, 'objects'), { recursive: true });
     await mkdir(join(this.folder, 'refs'), { recursive: true });
-    await writeFile(join(this.folder, 'HEAD'), 'ref: refs/heads/main\n');
-    await writeFile(join(this.folder, 'config'), MIRROR_CONFIG);
+    await removeHalfWritten(this.folder);
+    await this.#write('HEAD', 'ref: refs/heads/main\n');
+    await this.#write('config', MIRROR_CONFIG);
+  }
+
+  /** Whole or not at all, as git does it; what is there already needs no room on a full disk. */
+  async #write(name: string, text: string): Promise<void> {
+    const file = join(this.folder, name);
+    if ((await readFile(file, 'utf8').catch(() => undefined)) === text) return;
+    await writeFile(`${file}.lock`, text);
+    await rename(`${file}.lock`, file);
   }
 
   async #fetch(signal: AbortSignal): Promise<void> {
@@ -119,7 +136,7 @@ export class Mirror {
       const head = await this.#git(limited).raw(['ls-remote', '--symref', '--', url, 'HEAD']);
       this.defaultBranch = /^ref: refs\/heads\/(.+)\tHEAD$/m.exec(head)?.[1];
       await this.#readTable(limited);
-      await writeFile(join(this.folder, 'pool-source'), url);
+      await this.#write('pool-source', url);
       this.fetchedAt = Date.now();
       this.problem = undefined;
     } catch (error) {
@@ -149,7 +166,8 @@ export class Mirror {
 
   /** One instance a call: simple-git binds its abort signal when it is made. */
   #git(signal: AbortSignal): SimpleGit {
-    const env = { ...process.env, GIT_TERMINAL_PROMPT: '0', LC_ALL: 'C' };
+    const mark = { [MIRRORS]: dirname(this.folder) };
+    const env = { ...process.env, ...mark, GIT_TERMINAL_PROMPT: '0', LC_ALL: 'C' };
     const allowed = ['GIT_TERMINAL_PROMPT', 'GIT_SSL_CAINFO'];
     return simpleGit({ baseDir: this.folder, abort: signal, allowEnvironment: allowed }).env(
       withoutOtherGitVariables(env, allowed),

@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process';
+import { dirname } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { CommitId } from './commit-id.ts';
+import { MIRRORS } from './left-over-git.ts';
 
 /** One entry of a commit's tree. */
 export interface TreeEntry {
@@ -74,7 +76,9 @@ export async function readText(
 
 /** A git process that ends with the scope that holds it, read to the end or not. */
 function run(gitDir: string, args: readonly string[], signal: AbortSignal) {
-  const env = { PATH: process.env['PATH'], LC_ALL: 'C', GIT_CONFIG_NOSYSTEM: '1', HOME: gitDir };
+  const { PATH } = process.env;
+  const mark = { [MIRRORS]: dirname(gitDir) };
+  const env = { ...mark, PATH, LC_ALL: 'C', GIT_CONFIG_NOSYSTEM: '1', HOME: gitDir };
   const child = spawn('git', ['--git-dir', gitDir, ...args], { signal, env });
   let words = '';
   // First of all: a process that could not be started tells so by this event alone.

@@ -1,0 +1,54 @@
+import { readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/**
+ * Set for every git process of a pool, and inherited by what git starts itself: the folder of the
+ * mirrors that it works on. By it a later pool tells its own processes from everybody else's.
+ */
+export const MIRRORS = 'POOL_MIRRORS';
+
+/** Git removes its locks when it is asked to end; one that hangs in a disk is ended harder. */
+const END_LIMIT_MS = 500;
+
+/** What git writes beside a file before it takes its place, and packs that were not finished. */
+const HALF_WRITTEN = /(\.lock|(^|\/)\.?tmp[_-][^/]*)$/;
+
+/**
+ * Ends the git processes of a pool that was killed: a fetch goes on without its parent, and would
+ * hold the locks that the next one needs. Where the system has no /proc it does nothing.
+ */
+export async function endLeftOverGit(parent: string): Promise<void> {
+  const left = await marked(parent);
+  for (const pid of left) kill(pid, 'SIGTERM');
+  for (const end = Date.now() + END_LIMIT_MS; Date.now() < end; await sleep(10)) {
+    if (!left.some((pid) => kill(pid, 0))) return;
+  }
+  for (const pid of left) kill(pid, 'SIGKILL');
+}
+
+/** Removes what killed processes left half-written in a mirror. Nobody else may be at work there. */
+export async function removeHalfWritten(folder: string): Promise<void> {
+  const files = await readdir(folder, { recursive: true });
+  const left = files.filter((file) => HALF_WRITTEN.test(file));
+  for (const file of left) await rm(join(folder, file), { recursive: true, force: true });
+}
+
+async function marked(parent: string): Promise<number[]> {
+  const pids = (await readdir('/proc').catch(() => [])).map(Number).filter((pid) => pid > 0);
+  const mark = `${MIRRORS}=${parent}`;
+  const found = pids.map(async (pid) => {
+    const environment = await readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '');
+    return environment.split('\0').includes(mark) ? [pid] : [];
+  });
+  return (await Promise.all(found)).flat();
+}
+
+/** Whether there was such a process. */
+function kill(pid: number, signal: NodeJS.Signals | 0): boolean {
+  try {
+    return process.kill(pid, signal);
+  } catch {
+    return false;
+  }
+}

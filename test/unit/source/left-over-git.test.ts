@@ -1,0 +1,89 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { toRepositoryName } from '../../../src/address/label.ts';
+import { endLeftOverGit } from '../../../src/source/left-over-git.ts';
+import { Mirror } from '../../../src/source/mirror.ts';
+import { GitRepository, TemporaryFolder } from '../fixtures/git-repository.ts';
+import { NEVER } from '../fixtures/until.ts';
+
+const NAME = toRepositoryName('shop') ?? expect.fail();
+
+/** A process as a pool leaves it that has its mirrors there. */
+function sleepFor(mirrors: string) {
+  return spawn('sleep', ['60'], { env: { ...process.env, POOL_MIRRORS: mirrors } });
+}
+
+describe.runIf(existsSync('/proc/self/environ'))('what an earlier pool left at work', () => {
+  it('is ended, and nobody else is', async () => {
+    using folder = new TemporaryFolder();
+    const ours = sleepFor(folder.path);
+    const others = sleepFor(`${folder.path}-of-another-pool`);
+    const ended = once(ours, 'exit');
+    await endLeftOverGit(folder.path);
+    expect(await ended).toEqual([null, 'SIGTERM']);
+    expect(others.exitCode ?? others.signalCode).toBeNull();
+    others.kill();
+  });
+
+  it('is ended harder where it does not listen', async () => {
+    using folder = new TemporaryFolder();
+    const env = { ...process.env, POOL_MIRRORS: folder.path };
+    const deaf = spawn('sh', ['-c', 'trap "" TERM; echo; while :; do sleep 0.1; done'], { env });
+    await once(deaf.stdout, 'data');
+    const ended = once(deaf, 'exit');
+    await endLeftOverGit(folder.path);
+    expect(await ended).toEqual([null, 'SIGKILL']);
+  });
+});
+
+describe('a mirror whose git was killed in the middle', () => {
+  it('is fetched again, and has nothing half-written left', async () => {
+    using remote = new GitRepository();
+    using parent = new TemporaryFolder();
+    await remote.commit({ a: '1' });
+    const open = async () =>
+      await Mirror.open({ name: NAME, url: remote.path }, parent.path, NEVER);
+    const { folder } = await open();
+    for (const name of ['objects/aa', 'objects/pack'])
+      await mkdir(join(folder, name), { recursive: true });
+    const left = [
+      'packed-refs.lock',
+      'shallow.lock',
+      'config.lock',
+      'refs/heads/main.lock',
+      'objects/pack/tmp_pack_x1',
+      'objects/pack/.tmp-123-pack-abc.pack',
+      'objects/aa/tmp_obj_x1',
+    ];
+    for (const name of left) await writeFile(join(folder, name), 'half');
+    const second = await remote.commit({ a: '2' });
+    const mirror = await open();
+    await mirror.refresh(NEVER);
+    expect(mirror.problem).toBeUndefined();
+    expect(mirror.table.find('main')).toMatchObject({ commit: second });
+    const files = await readdir(folder, { recursive: true });
+    expect(files.filter((name) => /\.lock$|tmp/.test(name))).toEqual([]);
+  });
+
+  it('is served at once, however long the remote takes', async () => {
+    using remote = new GitRepository();
+    using parent = new TemporaryFolder();
+    const commit = await remote.commit({ a: '1' });
+    const url = remote.path;
+    await Mirror.open({ name: NAME, url }, parent.path, NEVER);
+    // A pipe instead of a file: whoever reads HEAD waits.
+    const head = join(remote.gitDir, 'HEAD');
+    await rm(head);
+    execFileSync('mkfifo', [head]);
+    const left = new AbortController();
+    const mirror = await Mirror.open({ name: NAME, url }, parent.path, left.signal);
+    expect(mirror.fetchingSince, 'the fetch goes on').toBeDefined();
+    expect(mirror.table.find(commit)).toMatchObject({ commit });
+    left.abort();
+    await mirror.refresh(NEVER);
+  });
+});
