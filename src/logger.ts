@@ -10,8 +10,18 @@ export function logfmt(write: (line: string) => void): Logger {
   };
 }
 
+/** What a terminal would obey or not show: git, engines and applications put their words in here. */
+const UNSEEN = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/v;
+
 function format(value: unknown): string {
-  if (value instanceof Error) return JSON.stringify(value.stack ?? value.message);
+  if (value instanceof Error) return quote(value.stack ?? value.message);
   const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? 'undefined');
-  return /^[^\s"=]+$/.test(text) ? text : JSON.stringify(text);
+  return /^[^\s"=]+$/.test(text) && !UNSEEN.test(text) ? text : quote(text);
+}
+
+/** A text in JSON's quotes, with nothing in it but what is seen. */
+function quote(text: string): string {
+  return JSON.stringify(text).replaceAll(new RegExp(UNSEEN, 'gv'), (letter) =>
+    letter.replaceAll(/[^]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`),
+  );
 }

@@ -6,7 +6,7 @@ import { BuildKitTrace } from './buildkit-trace.ts';
 import type { Image } from './image.ts';
 import { ClassicTrace } from './classic-trace.ts';
 import { explainBuild } from './explain-build.ts';
-import { type BuildProgress, readMessages, type Trace } from './trace.ts';
+import { type BuildProgress, cutShort, readMessages, type Trace } from './trace.ts';
 
 /** What a build is made from. */
 export interface BuildRequest {
@@ -77,7 +77,7 @@ async function run(
     listener.lines(lines);
     listener.progress(trace.progress);
   }
-  if (trace.imageId === undefined) throw new Error('the build ended without an image');
+  if (trace.imageId === undefined) throw cutShort();
   return trace.imageId;
 }
 

@@ -20,6 +20,10 @@ const Status = z.object({
     .default([]),
   logs: z.array(z.object({ vertex: z.string(), msg: z.instanceof(Uint8Array) })).default([]),
 });
+type Status = z.infer<typeof Status>;
+
+/** A Dockerfile has some dozen steps; of more than this the oldest is forgotten. */
+const VERTEX_LIMIT = 10_000;
 
 /** dockerode ships the definition of the messages; its own decoder leaves log lines in base64. */
 const StatusResponse = protobuf
@@ -47,17 +51,17 @@ export class BuildKitTrace implements Trace {
   #speaking: Vertex | undefined;
 
   read(message: BuildMessage): string[] {
-    if (message.id === 'moby.image.id') this.imageId = ImageId.parse(message.aux).ID;
+    if (message.id === 'moby.image.id') this.imageId = ImageId.safeParse(message.aux).data?.ID;
     if (message.id !== 'moby.buildkit.trace' || typeof message.aux !== 'string') return [];
-    const decoded = StatusResponse.decode(Buffer.from(message.aux, 'base64'));
-    const status = Status.parse(StatusResponse.toObject(decoded));
+    const status = decode(message.aux);
+    if (status === undefined) return ['(pool could not read what the builder said here)'];
     return [
       ...status.vertexes.flatMap((vertex) => this.#vertex(vertex)),
       ...status.logs.flatMap((log) => this.#output(log.vertex, log.msg)),
     ];
   }
 
-  #vertex(told: z.infer<typeof Status>['vertexes'][number]): string[] {
+  #vertex(told: Status['vertexes'][number]): string[] {
     const vertex = this.#known(told.digest, told.name);
     const lines: string[] = [];
     if (told.started !== undefined && !vertex.counted && STEP.test(vertex.name)) {
@@ -74,7 +78,7 @@ export class BuildKitTrace implements Trace {
       lines.splice(0, 1, `${name} (cached)`);
     }
     if (told.completed !== undefined) {
-      const rest = vertex.output.flush().map((line) => `  ${line}`);
+      const rest = vertex.output.flush().map(indented);
       if (rest.length > 0) lines.push(...this.#speak(vertex), ...rest);
     }
     if (told.error !== '' && !vertex.failed) {
@@ -90,23 +94,40 @@ export class BuildKitTrace implements Trace {
     const vertex = this.#known(digest, '');
     const lines = vertex.output.push(vertex.decoder.decode(bytes, { stream: true }));
     if (lines.length === 0) return [];
-    return [...this.#speak(vertex), ...lines.map((line) => `  ${line}`)];
+    return [...this.#speak(vertex), ...lines.map(indented)];
   }
 
   /** The step's name, where another one spoke last. */
   #speak(vertex: Vertex): string[] {
     if (this.#speaking === vertex) return [];
     this.#speaking = vertex;
-    return [plainLine(vertex.name)];
+    return [vertex.name];
   }
 
   #known(digest: string, name: string): Vertex {
     let vertex = this.#vertexes.get(digest);
     if (vertex === undefined) {
       const readers = { decoder: new TextDecoder(), output: new LineSplitter() };
-      vertex = { name, counted: false, cached: false, failed: false, ...readers };
+      const told = { counted: false, cached: false, failed: false };
+      vertex = { name: plainLine(name), ...told, ...readers };
       this.#vertexes.set(digest, vertex);
+      const [oldest] = this.#vertexes.keys();
+      if (this.#vertexes.size > VERTEX_LIMIT) this.#vertexes.delete(oldest ?? '');
     }
     return vertex;
   }
+}
+
+/** What a message tells; `undefined` where it cannot be read: the log does not decide a build. */
+function decode(base64: string): Status | undefined {
+  try {
+    const decoded = StatusResponse.decode(Buffer.from(base64, 'base64'));
+    return Status.parse(StatusResponse.toObject(decoded));
+  } catch {
+    return undefined;
+  }
+}
+
+function indented(line: string): string {
+  return line === '' ? '' : `  ${line}`;
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { PreviewError } from '../errors.ts';
 
 /** What pool relies on in a line of a build's answer, from either builder. */
 export const BuildMessage = z.object({
@@ -33,14 +34,52 @@ export interface Trace {
 /** The id that both builders hand out in `aux`. */
 export const ImageId = z.object({ ID: z.string() });
 
-/** Cuts a build's answer, newline-delimited JSON, into messages. */
+/** A third above gRPC's own limit of 16 MB, which BuildKit's messages keep, in base64. */
+const MESSAGE_LIMIT = 32 * 2 ** 20;
+
+/**
+ * Cuts a build's answer, newline-delimited JSON, into messages. Throws `engine-refused` where one
+ * cannot be read, and `engine-lost` where the answer ends in the middle of one.
+ */
 export async function* readMessages(stream: AsyncIterable<Buffer>): AsyncGenerator<BuildMessage> {
   const decoder = new TextDecoder();
   let rest = '';
   for await (const chunk of stream) {
-    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
-    rest = lines.pop() ?? '';
-    for (const line of lines) if (line.trim() !== '') yield BuildMessage.parse(JSON.parse(line));
+    const [first = '', ...others] = decoder.decode(chunk, { stream: true }).split('\n');
+    rest += first;
+    if (rest.length > MESSAGE_LIMIT) throw unreadable(new Error('a message over 32 MiB'));
+    for (const other of others) {
+      if (rest.trim() !== '') yield parse(rest);
+      rest = other;
+    }
   }
-  if (rest.trim() !== '') yield BuildMessage.parse(JSON.parse(rest));
+  if (rest.trim() !== '') yield parse(rest, cutShort);
+}
+
+function parse(line: string, failed = unreadable): BuildMessage {
+  try {
+    return BuildMessage.parse(JSON.parse(line));
+  } catch (error) {
+    throw failed(error);
+  }
+}
+
+/** What answers is no engine, or one that pool does not know. */
+function unreadable(cause: unknown): PreviewError {
+  return new PreviewError(
+    'engine-refused',
+    'What the Docker engine told of the build cannot be read.',
+    'Look what answers at its address ("docker version"), then reload this page.',
+    { cause },
+  );
+}
+
+/** The engine, or what stands before it, ended its answer before there was an image. */
+export function cutShort(cause?: unknown): PreviewError {
+  return new PreviewError(
+    'engine-lost',
+    "The Docker engine's answer ended before the build did.",
+    'Reload this page once the engine is back; pool starts over by itself.',
+    { cause },
+  );
 }

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type SimpleGit, simpleGit } from 'simple-git';
 import { PreviewError } from '../errors.ts';
 import type { RepositoryName } from '../address/label.ts';
+import { plainLine, plainText } from '../plain-text.ts';
 import { CommitSet } from './commit-set.ts';
 import { MIRRORS, removeHalfWritten } from './left-over-git.ts';
 import { parseRefs, RefTable } from './ref-table.ts';
@@ -134,7 +135,8 @@ export class Mirror {
       const options = ['--quiet', '--update-shallow', ...exact];
       await this.#git(limited).raw(['fetch', ...options, '--', url, ...heads]);
       const head = await this.#git(limited).raw(['ls-remote', '--symref', '--', url, 'HEAD']);
-      this.defaultBranch = /^ref: refs\/heads\/(.+)\tHEAD$/m.exec(head)?.[1];
+      const branch = /^ref: refs\/heads\/(.+)\tHEAD$/m.exec(head)?.[1];
+      this.defaultBranch = branch === undefined ? undefined : plainLine(branch);
       await this.#readTable(limited);
       await this.#write('pool-source', url);
       this.fetchedAt = Date.now();
@@ -189,8 +191,9 @@ function withoutOtherGitVariables(
 
 function explainGit(error: unknown, signal: AbortSignal): string {
   if (signal.aborted) return `no answer within ${FETCH_LIMIT_MS / 60_000} minutes`;
-  const text = error instanceof Error ? error.message : String(error);
-  const lines = text.split('\n').filter((line) => line.trim() !== '');
+  // What the remote says comes in here, and goes out to pages and terminals.
+  const text = plainText(error instanceof Error ? error.message : String(error));
+  const lines = text.split('\n').filter((line) => line !== '');
   const line = lines.find((one) => one.startsWith('fatal: ')) ?? lines[0];
   const said = line
     ?.replace(/^(fatal|error): /, '')

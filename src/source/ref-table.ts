@@ -1,5 +1,6 @@
 import type { Brand } from '../brand.ts';
 import { slug } from '../address/slug.ts';
+import { plainLine } from '../plain-text.ts';
 import { nearest } from '../nearest.ts';
 import { type CommitId, toCommitId } from './commit-id.ts';
 import type { CommitSet } from './commit-set.ts';
@@ -88,8 +89,10 @@ export function parseRefs(output: string): Ref[] {
     const commit = toCommitId(type === 'tag' ? peeledId : id);
     const names = type === 'commit' || peeledType === 'commit';
     if (match === null || commit === undefined || !names) return [];
-    const name = match[2] as RefName;
-    return [{ kind: match[1] === 'heads' ? 'branch' : 'tag', name, commit, slug: slug(name) }];
+    const [, kind, written = ''] = match;
+    // Git lets controls above ASCII and marks that reorder text into a name.
+    const name = plainLine(written) as RefName;
+    return [{ kind: kind === 'heads' ? 'branch' : 'tag', name, commit, slug: slug(written) }];
   });
 }
 

@@ -67,6 +67,45 @@ describe('a reader', () => {
     expect(text()).toBe('one\n');
   });
 
+  it('misses nothing that is said while he looks, however close the end is', async () => {
+    for (let ticks = 0; ticks < 20; ticks++) {
+      using fixture = openLog();
+      const { log } = fixture;
+      await log.begin();
+      const following = reader(log);
+      log.write(['first']);
+      for (let tick = 0; tick < ticks; tick++) await Promise.resolve();
+      log.write(['last']);
+      log.end();
+      await following.done;
+      expect(following.text(), `after ${ticks} turns`).toBe('first\nlast\n');
+    }
+  });
+
+  it('who follows across the limit gets what one reads afterwards, and offsets that fit it', async () => {
+    using fixture = openLog();
+    const { log } = fixture;
+    await log.begin();
+    const following = reader(log);
+    for (let index = 0; index < 120; index++) {
+      log.write(Array.from({ length: 1000 }, (_, line) => `${index}.${line} ${'x'.repeat(60)} 🐛`));
+      await Promise.resolve();
+    }
+    await until('the head is read', () => following.text().length > 4 * 2 ** 20 - 100);
+    log.end();
+    await following.done;
+    const whole = await log.read();
+    expect(following.text()).toBe(whole);
+    let at = 0;
+    for (const { text, next } of following.pieces) {
+      at += text.length;
+      expect(next).toBe(at);
+    }
+    const late = reader(log, whole.indexOf('…'));
+    await late.done;
+    expect(late.text()).toBe(whole.slice(whole.indexOf('…')));
+  });
+
   it('ends with his signal', async () => {
     using fixture = openLog();
     await fixture.log.begin();
@@ -175,6 +214,37 @@ describe('a log', () => {
     ).reduce((a, b) => a + b);
     const marker = /… [0-9]+ characters left out …\n/.exec(text)?.[0].length ?? 0;
     expect(text.length - marker + left).toBe(written);
+  });
+
+  it.each([
+    ['in one piece', 120_000],
+    ['a line at a time', 1],
+    ['in pieces of seven lines', 7],
+  ])('loses whole lines only, written %s', async (_, size) => {
+    using fixture = openLog();
+    await fixture.log.begin();
+    const lines = Array.from(
+      { length: 120_000 },
+      (__, index) => `line ${index} größe 🐛 ${'x'.repeat(index % 80)}`,
+    );
+    for (let at = 0; at < lines.length; at += size) fixture.log.write(lines.slice(at, at + size));
+    fixture.log.end();
+    const text = await fixture.log.read();
+    const told = text.trimEnd().split('\n');
+    const gaps = told.filter((line) => line.startsWith('…'));
+    expect(gaps).toHaveLength(1);
+    const at = told.indexOf(gaps[0] ?? '');
+    const head = told.slice(0, at);
+    const tail = told.slice(at + 1);
+    expect(head).toEqual(lines.slice(0, head.length));
+    expect(tail).toEqual(lines.slice(-tail.length));
+    const lost = lines
+      .slice(head.length, -tail.length)
+      .reduce((sum, line) => sum + line.length + 1, 0);
+    expect(gaps[0]).toBe(`… ${lost} characters left out …`);
+    expect(head.join('\n').length).toBeGreaterThan(4 * 2 ** 20 - 200);
+    expect(tail.join('\n').length).toBeGreaterThan(64 * 1024 - 200);
+    expect(tail.join('\n').length).toBeLessThanOrEqual(64 * 1024);
   });
 
   it('that cannot be written is told so, and goes on without its file', async () => {

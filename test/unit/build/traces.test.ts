@@ -1,32 +1,10 @@
-import { createRequire } from 'node:module';
-import protobuf from 'protobufjs';
 import { describe, expect, it } from 'vitest';
 import { BuildKitTrace } from '../../../src/build/buildkit-trace.ts';
 import { ClassicTrace } from '../../../src/build/classic-trace.ts';
 import { type BuildMessage, readMessages } from '../../../src/build/trace.ts';
+import { STARTED, status } from '../fixtures/trace-messages.ts';
 
-const StatusResponse = protobuf
-  .loadSync(createRequire(import.meta.url).resolve('dockerode/lib/proto/buildkit_status.proto'))
-  .lookupType('moby.buildkit.v1.StatusResponse');
-
-const AT = { seconds: 1, nanos: 0 };
-
-/** A message as the engine hands it through from BuildKit. */
-function status(told: {
-  vertexes?: object[];
-  logs?: { vertex: string; msg: string | Buffer }[];
-}): BuildMessage {
-  const logs = told.logs?.map(({ vertex, msg }) => ({
-    vertex,
-    stream: 1,
-    timestamp: AT,
-    msg: Buffer.from(msg),
-  }));
-  const bytes = StatusResponse.encode(
-    StatusResponse.create({ ...told, logs: logs ?? [] }),
-  ).finish();
-  return { id: 'moby.buildkit.trace', aux: Buffer.from(bytes).toString('base64') };
-}
+const AT = STARTED;
 
 const readAll = (
   trace: { read(message: BuildMessage): string[] },

@@ -236,3 +236,8 @@ it('the refs that stand for a commit are told', () => {
   const refs = table({ 'heads/a': ONE, 'tags/b': ONE, 'heads/c': TWO });
   expect(refs.at(ONE).map(({ kind, name }) => `${kind} ${name}`)).toEqual(['branch a', 'tag b']);
 });
+
+it('a name is shown without what reorders or hides it, and keeps its slug', () => {
+  const [ref] = parseRefs(row('refs/heads/ma\u202Ein\u200B/\u009B31mx', ONE));
+  expect(ref).toMatchObject({ name: 'main/x', slug: 'ma-in-31mx' });
+});
