@@ -3,6 +3,7 @@ import { plainLine } from './plain-text.ts';
 /** What can go wrong on the way from a commit to its application, as pages, logs and the API name it. */
 export type ErrorCode =
   | 'repository-unreadable'
+  | 'pool-yml'
   | 'no-dockerfile'
   | 'context-refused'
   | 'submodules'

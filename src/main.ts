@@ -25,7 +25,8 @@ import { Containers } from './run/containers.ts';
 import { HostPorts } from './run/host-ports.ts';
 import { watchContainers } from './run/watch.ts';
 import { toCommitId } from './source/commit-id.ts';
-import { openContext } from './source/context.ts';
+import { readSettings } from './source/commit-settings.ts';
+import { openContext, planContext } from './source/context.ts';
 import { History } from './source/history.ts';
 import { endLeftOverGit } from './source/left-over-git.ts';
 import { FRESHNESS } from './source/look-up.ts';
@@ -90,26 +91,29 @@ export async function openPool(config: Config, logger: Logger): Promise<Pool> {
     `${label(repository, commit)}.${config.domain[0]}`;
   const nameOf = ({ repository, commit }: Wanted) => `pool-${instance}/${repository}:${commit}`;
   const stages: Stages = {
+    readSettings: (wanted, over) => readSettings(mirrorOf(wanted).folder, wanted.commit, {}, over),
     findImage({ repository, commit }, over) {
       const labels = imageLabels(instance, repository, commit);
       return findImage(engine, nameOf({ repository, commit }), labels, over);
     },
     queue: (wanted, build, over) => queue.turn(previewId(wanted), build, over),
-    async openContext(wanted, over) {
+    async openContext(wanted, settings, over) {
       const mirror = mirrorOf(wanted);
+      const plan = await planContext(mirror.folder, wanted.commit, settings, over);
       const { date } = await history.commit(mirror, wanted.commit);
-      return await openContext(mirror.folder, wanted.commit, date, over);
+      return openContext(mirror.folder, plan, date, over);
     },
-    buildImage: ({ repository, commit }, { stream, dockerfile }, listener, over) => {
+    buildImage: ({ repository, commit }, context, listener, over) => {
       const labels = imageLabels(instance, repository, commit);
       const tag = nameOf({ repository, commit });
-      const request = { context: stream, dockerfile, tag, labels };
+      const request = { context, tag, labels };
       return buildImage(engine, request, listener, config.buildTimeoutMs, over);
     },
-    startContainer(wanted, image, over) {
+    startContainer(wanted, image, settings, over) {
       const { repository, commit } = wanted;
       const hostname = hostnameOf(wanted);
       const environment = {
+        ...settings.env,
         POOL_COMMIT: commit,
         POOL_REPOSITORY: repository,
         POOL_BASE_DOMAIN: config.domain[0] ?? '',
@@ -117,10 +121,11 @@ export async function openPool(config: Config, logger: Logger): Promise<Pool> {
         POOL_URL: `http://${hostname}${port()}/`,
       };
       const name = `pool-${instance}-${repository}-${commit}`;
-      return containers.start({ image, name, repository, commit, environment }, over);
+      const { port: ports = [] } = settings;
+      return containers.start({ image, name, repository, commit, environment, ports }, over);
     },
     holdContainer: (endpoint) => containers.hold(endpoint),
-    awaitReady(wanted, endpoint, listener, over) {
+    awaitReady(wanted, endpoint, { health }, listener, over) {
       const lines = (written: readonly string[]) => listener.lines(written);
       return awaitReady(
         containers,
@@ -129,6 +134,7 @@ export async function openPool(config: Config, logger: Logger): Promise<Pool> {
         lines,
         config.startTimeoutMs,
         over,
+        health,
       );
     },
   };

@@ -10,10 +10,14 @@ import { type BuildProgress, cutShort, readMessages, type Trace } from './trace.
 
 /** What a build is made from. */
 export interface BuildRequest {
-  /** A tar of the context. */
-  context: Readable;
-  /** The Dockerfile's path inside the context. */
-  dockerfile: string;
+  context: {
+    /** A tar. */
+    stream: Readable;
+    /** The Dockerfile's path inside the context. */
+    dockerfile: string;
+    target: string | undefined;
+    args: Readonly<Record<string, string>>;
+  };
   /** The name under which people find the image in `docker images`. */
   tag: string;
   labels: Record<string, string>;
@@ -49,26 +53,29 @@ export async function buildImage(
     if (signal.aborted) throw cancelled();
     if (limit.aborted) throw timedOut(limitMs, trace.progress.step);
     // A context that could not be read to its end says so through its own error.
-    if (request.context.errored instanceof PreviewError) throw request.context.errored;
+    const { errored } = request.context.stream;
+    if (errored instanceof PreviewError) throw errored;
     throw engineError(error, 'building the image');
   } finally {
     // Git must not go on filling a pipe that nobody reads.
-    request.context.destroy();
+    request.context.stream.destroy();
   }
 }
 
 async function run(
   engine: Engine,
-  { context, dockerfile, tag, labels }: BuildRequest,
+  { context, tag, labels }: BuildRequest,
   trace: Trace,
   listener: BuildListener,
   abortSignal: AbortSignal,
 ): Promise<string> {
   // Pieces of a failed classic build are removed; its finished steps stay in the cache.
-  const options = { dockerfile, t: tag, labels, rm: true, forcerm: true, abortSignal };
+  const { dockerfile, target = '', args: buildargs } = context;
+  const what = { dockerfile, target, buildargs, t: tag, labels };
+  const options = { ...what, rm: true, forcerm: true, abortSignal };
   // As a number the version asks for BuildKit without a session, which only credentials need.
   const version = engine.buildKit ? { version: 2 as unknown as '2' } : {};
-  const answer = await startBuild(engine, context, { ...options, ...version }, trace);
+  const answer = await startBuild(engine, context.stream, { ...options, ...version }, trace);
   for await (const message of readMessages(answer)) {
     if (message.error !== undefined) {
       throw explainBuild(message.error, trace.failedStep ?? trace.progress.step);

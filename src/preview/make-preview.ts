@@ -3,6 +3,7 @@ import type { Image } from '../build/image.ts';
 import type { StartedContainer } from '../run/containers.ts';
 import type { Endpoint } from '../run/endpoint.ts';
 import type { CommitId } from '../source/commit-id.ts';
+import type { CommitSettings } from '../source/commit-settings.ts';
 import type { Context } from '../source/context.ts';
 import type { RepositoryName } from '../address/label.ts';
 import type { PreviewEvent } from './state.ts';
@@ -15,12 +16,14 @@ export interface Wanted {
 
 /** The stages between a commit and an endpoint, in pool's words. `main.ts` binds them. */
 export interface Stages {
+  /** What the commit says of itself. */
+  readSettings(wanted: Wanted, signal: AbortSignal): Promise<CommitSettings>;
   /** The image that an earlier build of the commit left. */
   findImage(wanted: Wanted, signal: AbortSignal): Promise<Image | undefined>;
   /** Waits for a turn in the queue of builds. */
   queue<Result>(wanted: Wanted, build: () => Promise<Result>, signal: AbortSignal): Promise<Result>;
   /** The commit's files, packed for the builder. */
-  openContext(wanted: Wanted, signal: AbortSignal): Promise<Context>;
+  openContext(wanted: Wanted, settings: CommitSettings, signal: AbortSignal): Promise<Context>;
   /** A context to an image. */
   buildImage(
     wanted: Wanted,
@@ -29,13 +32,19 @@ export interface Stages {
     signal: AbortSignal,
   ): Promise<Image>;
   /** An image to a container that runs, and that goes away again unless it is kept. */
-  startContainer(wanted: Wanted, image: Image, signal: AbortSignal): Promise<StartedContainer>;
+  startContainer(
+    wanted: Wanted,
+    image: Image,
+    settings: CommitSettings,
+    signal: AbortSignal,
+  ): Promise<StartedContainer>;
   /** The same of a container that an earlier process started. */
   holdContainer(endpoint: Endpoint): StartedContainer;
-  /** Waits until the application answers. */
+  /** Waits until the application answers as `settings` ask. */
   awaitReady(
     wanted: Wanted,
     at: Endpoint,
+    settings: CommitSettings,
     to: BuildListener,
     signal: AbortSignal,
   ): Promise<Endpoint>;
@@ -53,16 +62,18 @@ export async function makePreview(
   witness: Witness,
   signal: AbortSignal,
 ): Promise<void> {
+  const settings = await stages.readSettings(wanted, signal);
   const build = async () => {
     witness.tell({ type: 'building' });
-    const context = await stages.openContext(wanted, signal);
+    const context = await stages.openContext(wanted, settings, signal);
     return await stages.buildImage(wanted, context, witness, signal);
   };
   const known = await stages.findImage(wanted, signal);
   const image = known ?? (await stages.queue(wanted, build, signal));
   witness.tell({ type: 'starting', build: image.build });
-  await using container = await stages.startContainer(wanted, image, signal);
-  const endpoint = await stages.awaitReady(wanted, container.endpoint, witness, signal);
+  await using container = await stages.startContainer(wanted, image, settings, signal);
+  const at = container.endpoint;
+  const endpoint = await stages.awaitReady(wanted, at, settings, witness, signal);
   witness.tell({ type: 'ready', endpoint });
   container.keep();
 }

@@ -81,7 +81,8 @@ export class Preview implements Witness {
       await using container = this.#stages.holdContainer(endpoint);
       // A pool that ends says nothing about the container.
       signal.addEventListener('abort', () => container.keep(), { once: true });
-      const ready = await this.#stages.awaitReady(this.wanted, endpoint, this, signal);
+      // It was ready once as its commit asked; now any answer says that it still runs.
+      const ready = await this.#stages.awaitReady(this.wanted, endpoint, {}, this, signal);
       this.tell({ type: 'ready', endpoint: ready });
       container.keep();
     });

@@ -13,8 +13,8 @@ const LOOK_EVERY_MS = 200;
 const OTHERS_AFTER_MS = 1000;
 
 /**
- * Resolves when the application answers over HTTP, with any status, to the endpoint whose port
- * did. Throws `exited` or `no-answer`; the last lines that it wrote are handed to `lines` first.
+ * Resolves when the application answers over HTTP, to the endpoint whose port did: with any status,
+ * or with 200 to 399 to the path that its commit names for that, as Kubernetes has it. Throws `exited` or `no-answer`; the last lines that it wrote are handed to `lines` first.
  */
 export async function awaitReady(
   containers: Pick<Containers, 'vitals' | 'lastLines'>,
@@ -23,16 +23,18 @@ export async function awaitReady(
   lines: (lines: readonly string[]) => void,
   limitMs: number,
   signal: AbortSignal,
+  health?: string,
 ): Promise<Endpoint> {
   const done = new AbortController();
+  const told = new Map<number, number>();
   const over = AbortSignal.any([signal, AbortSignal.timeout(limitMs), done.signal]);
   try {
     const port = await Promise.race([
-      firstAnswer(endpoint, hostname, over),
+      firstAnswer(endpoint, hostname, health, told, over),
       untilExit(containers, endpoint.containerId, over),
     ]);
     signal.throwIfAborted();
-    if (port === undefined) throw silent(endpoint, limitMs);
+    if (port === undefined) throw silent(endpoint, health, told, limitMs);
     if (port === endpoint.port) return endpoint;
     const portRule = `${port} answered HTTP, ${endpoint.port} did not (${endpoint.portRule})`;
     return { ...endpoint, port, portRule };
@@ -52,13 +54,16 @@ export const LAST_LINES = '--- the last lines of the application';
 async function firstAnswer(
   { port, published }: Endpoint,
   hostname: string,
+  health: string | undefined,
+  told: Map<number, number>,
   over: AbortSignal,
 ): Promise<Port | undefined> {
   const ask = async (asked: number, afterMs: number) => {
     await pause(afterMs, over);
     while (!over.aborted) {
-      if ((await askHttp(published[asked] ?? 0, hostname, over)) !== undefined)
-        return asked as Port;
+      const status = await askHttp(published[asked] ?? 0, hostname, over, health);
+      if (status !== undefined && isReady(status, health)) return asked as Port;
+      if (status !== undefined) told.set(asked, status);
       await pause(ASK_EVERY_MS, over);
     }
     return undefined;
@@ -70,6 +75,10 @@ async function firstAnswer(
     ask(port, 0),
     ...others.map(async (other) => await ask(other, OTHERS_AFTER_MS)),
   ]);
+}
+
+function isReady(status: number, health: string | undefined): boolean {
+  return health === undefined || (status >= 200 && status < 400);
 }
 
 /** Throws when the container's process has ended; resolves once `over` aborts. */
@@ -114,7 +123,20 @@ export function exited(vitals: Vitals | undefined, when: string): PreviewError {
   );
 }
 
-function silent(endpoint: Endpoint, limitMs: number): PreviewError {
+function silent(
+  endpoint: Endpoint,
+  health: string | undefined,
+  told: ReadonlyMap<number, number>,
+  limitMs: number,
+): PreviewError {
+  const [[port, status] = []] = told;
+  if (status !== undefined) {
+    return new PreviewError(
+      'no-answer',
+      `The application answered ${status} to GET ${health ?? '/'} on port ${port} for ${limitMs / 1000} s, and was to answer 200 to 399.`,
+      'Mend it, or "health" in .pool.yml, in a new commit; its last lines are in the log.',
+    );
+  }
   return new PreviewError(
     'no-answer',
     `The application runs, but did not answer HTTP on port ${Object.keys(endpoint.published).join(' or ')} within ${limitMs / 1000} s (${endpoint.portRule}).`,

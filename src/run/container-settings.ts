@@ -1,4 +1,5 @@
 import type Docker from 'dockerode';
+import type { Port } from '../address/label.ts';
 import type { Image } from '../build/image.ts';
 import { LABEL } from '../engine/labels.ts';
 import type { PortChoice } from './ports.ts';
@@ -27,7 +28,9 @@ export interface StartRequest {
   name: string;
   repository: string;
   commit: string;
-  /** `POOL_…` of the design, without `PORT`. */
+  /** Ports that the commit declares, the default first. */
+  ports?: readonly Port[];
+  /** The commit's own variables and `POOL_…` of the design, without `PORT`. */
   environment: Readonly<Record<string, string>>;
 }
 

@@ -57,7 +57,7 @@ export class Containers {
       const inspected = this.#engine.docker.getImage(request.image.id).inspect();
       const image = await askEngine('looking at the image', inspected, signal);
       const { ExposedPorts, Env } = image.Config;
-      const ports = choosePorts(Object.keys(ExposedPorts ?? {}), Env ?? []);
+      const ports = choosePorts(Object.keys(ExposedPorts ?? {}), Env ?? [], request.ports);
       for (let attempt = 1; ; attempt++) {
         signal.throwIfAborted();
         const endpoint = await this.#tryToStart(request, ports, network, attempt);

@@ -22,20 +22,23 @@ const DEFAULT = 8080 as Port;
 
 /**
  * Chooses ports from an image's settings: every EXPOSEd TCP port and its `PORT` are published.
- * Throws `dockerfile-invalid` beyond 16 of them. `exposed` is as the engine gives it ("3000/tcp"), `environment` the image's ("PORT=3000").
+ * So are those that the commit declares, of which the first one answers. Throws `dockerfile-invalid`
+ * beyond 16 of them. `exposed` is as the engine gives it ("3000/tcp"), `environment` the image's
+ * ("PORT=3000").
  */
 export function choosePorts(
   exposed: readonly string[],
   environment: readonly string[],
+  declared: readonly Port[] = [],
 ): PortChoice {
-  const declared = exposed.flatMap((text) => {
+  const open = exposed.flatMap((text) => {
     const [digits = '', protocol = 'tcp'] = text.split('/');
     const port = protocol === 'tcp' ? toPort(digits) : undefined;
     return port === undefined ? [] : [port];
   });
   const named = environment.find((entry) => entry.startsWith('PORT='));
   const wanted = named === undefined ? undefined : toPort(named.slice('PORT='.length));
-  const published = [...new Set([...declared, ...(wanted === undefined ? [] : [wanted])])];
+  const published = [...new Set([...declared, ...open, ...(wanted === undefined ? [] : [wanted])])];
   const sorted = published.toSorted((a, b) => a - b);
 
   if (sorted.length > PORT_LIMIT) throw tooMany(sorted.length);
@@ -48,8 +51,9 @@ export function choosePorts(
     published: sorted,
     port,
     rule,
-    environment: wanted ?? port,
+    environment: declared[0] ?? wanted ?? port,
   });
+  if (declared[0] !== undefined) return choice(declared[0], `port ${declared[0]} of .pool.yml`);
   if (wanted !== undefined) return choice(wanted, `PORT=${wanted} of the image`);
   if (others.length === 0) return choice(only, `EXPOSE ${only}, the only port`);
   const likely = LIKELY.find((port) => sorted.includes(port as Port)) ?? only;

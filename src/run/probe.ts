@@ -12,12 +12,13 @@ export function askHttp(
   port: number,
   host: string,
   signal: AbortSignal,
+  path = '/',
 ): Promise<number | undefined> {
   const { promise, resolve } = Promise.withResolvers<number | undefined>();
   const ask = request({
     host: '127.0.0.1',
     port,
-    path: '/',
+    path,
     headers: { host, 'user-agent': 'pool (is it ready?)', connection: 'close' },
     agent: false,
     signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_LIMIT_MS)]),

@@ -1,14 +1,32 @@
-import { once } from 'node:events';
-import { Readable } from 'node:stream';
-import { pack, type Pack } from 'tar-stream';
+import { posix } from 'node:path';
+import type { Readable } from 'node:stream';
 import { PreviewError } from '../errors.ts';
 import type { CommitId } from './commit-id.ts';
+import type { CommitSettings } from './commit-settings.ts';
+import { streamTar } from './context-tar.ts';
+import { readDockerfile } from './dockerfile.ts';
 import { type IgnoreRules, parseIgnoreFile } from './dockerignore.ts';
-import { type Blob, listTree, readBlobs, readText, type TreeEntry } from './objects.ts';
+import { listTree, readText, type TreeEntry } from './objects.ts';
+
+/** What a commit's image is made from, before anything of it is read but names and rules. */
+export interface ContextPlan {
+  /** The Dockerfile's path inside the context. */
+  dockerfile: string;
+  target: string | undefined;
+  args: Readonly<Record<string, string>>;
+  /** What the ignore file leaves, with paths from the context's root. */
+  entries: readonly TreeEntry[];
+  /** The image that the built stage stands on, as the Dockerfile spells it. */
+  base: string | undefined;
+  /** Whether a path from the commit's top changes nothing in the context. */
+  leavesOut(path: string): Promise<boolean>;
+}
 
 /** A commit's files as its Dockerfile gets them, ready to be streamed once. */
 export interface Context {
   dockerfile: string;
+  target: string | undefined;
+  args: Readonly<Record<string, string>>;
   /** How many files and links it has. */
   files: number;
   /** Bytes of all blobs. */
@@ -20,26 +38,84 @@ export interface Context {
 /** Both far above what a web application holds, and low enough to end a hostile tree soon. */
 const ENTRY_LIMIT = 200_000;
 const BYTES_LIMIT = 4 * 2 ** 30;
-/** An ignore file or a path is text that people wrote. */
-const IGNORE_FILE_LIMIT = 256 * 1024;
+/** A Dockerfile, an ignore file or a path is text that people wrote. */
+const TEXT_LIMIT = 256 * 1024;
 const PATH_LIMIT = 4096;
+const LINK_LIMIT = 8;
 
 const DOCKERFILE = 'Dockerfile';
-/** The pointer's own specification keeps it below 1024 bytes. */
-const LFS_POINTER_LIMIT = 1024;
-const LFS_POINTER = 'version https://git-lfs.github.com/spec/';
+/** Where a Dockerfile goes that lies outside of the context: builders look nowhere else. */
+const OUTSIDE = '.pool.dockerfile';
 
 /**
- * Opens the build context of a commit. Nothing is written to disk and no path of the commit is
- * opened on the host: blobs go from the object store into the tar, so a link in a commit reaches
- * nothing. Throws `no-dockerfile`, `submodules`, `context-refused` or, while streaming, `lfs`.
+ * Plans the build of a commit: which of its files its Dockerfile gets, and with what. No path of
+ * the commit is opened on the host. Throws `no-dockerfile`, `submodules`, `context-refused` or
+ * `pool-yml`.
  */
-export async function openContext(
+export async function planContext(
   gitDir: string,
   commit: CommitId,
+  settings: CommitSettings,
+  signal: AbortSignal,
+): Promise<ContextPlan> {
+  const tree = await readTree(gitDir, commit, signal);
+  const { context = '', dockerfile: path = posix.join(context, DOCKERFILE), target } = settings;
+  const root = context === '' ? '' : `${context}/`;
+  const files = root === '' ? tree : below(tree, root);
+  if (root !== '' && !tree.some((entry) => entry.path === context && isFolder(entry))) {
+    throw noFolder(context);
+  }
+  const file = await regularFile(gitDir, tree, path, signal);
+  if (file === undefined) throw noDockerfile(tree, path);
+  if (file.size > TEXT_LIMIT) throw refuse(`a ${file.path} over ${TEXT_LIMIT / 1024} KiB`);
+
+  const inside = file.path.startsWith(root);
+  const dockerfile = inside ? file.path.slice(root.length) : OUTSIDE;
+  if (!inside && files.some((entry) => entry.path === OUTSIDE)) throw refuse(`a file ${OUTSIDE}`);
+  const [rules, text] = await Promise.all([
+    readIgnoreRules(gitDir, tree, [`${path}.dockerignore`, `${root}.dockerignore`], signal),
+    readText(gitDir, file.object, signal),
+  ]);
+  const entries = await keep(files, rules, dockerfile);
+  if (!inside) entries.push({ ...file, path: OUTSIDE });
+  for (const entry of entries) checkPath(entry.path);
+  const module = entries.find((entry) => entry.mode === '160000');
+  if (module !== undefined) throw submodule(module.path);
+
+  const { asksForCommit, base } = readDockerfile(text, target);
+  const args = { ...settings.args, ...(asksForCommit ? { POOL_COMMIT: commit } : {}) };
+  const leavesOut = async (changed: string) =>
+    changed !== file.path &&
+    (!changed.startsWith(root) || (await rules.ignores(changed.slice(root.length))));
+  return { dockerfile, target, args, entries, base, leavesOut };
+}
+
+/**
+ * Opens a planned context: blobs go from the object store into the tar, so a link in a commit
+ * reaches nothing, and nothing is written to disk. Fails while streaming with `lfs`.
+ */
+export function openContext(
+  gitDir: string,
+  { dockerfile, target, args, entries }: ContextPlan,
   date: number,
   signal: AbortSignal,
-): Promise<Context> {
+): Context {
+  const files = entries.filter((entry) => !isFolder(entry));
+  return {
+    dockerfile,
+    target,
+    args,
+    files: files.length,
+    bytes: files.reduce((sum, entry) => sum + entry.size, 0),
+    stream: streamTar(gitDir, entries, new Date(date), signal),
+  };
+}
+
+async function readTree(
+  gitDir: string,
+  commit: CommitId,
+  signal: AbortSignal,
+): Promise<TreeEntry[]> {
   const tree: TreeEntry[] = [];
   let bytes = 0;
   for await (const entry of listTree(gitDir, commit, signal)) {
@@ -48,40 +124,49 @@ export async function openContext(
     if (tree.length > ENTRY_LIMIT) throw refuse(`more than ${ENTRY_LIMIT} entries`);
     if (bytes > BYTES_LIMIT) throw refuse(`more than ${BYTES_LIMIT / 2 ** 30} GiB`);
   }
-  if (!tree.some(isDockerfile)) throw noDockerfile(tree);
-
-  const rules = await readIgnoreRules(gitDir, tree, signal);
-  const entries = await keep(tree, rules);
-  for (const entry of entries) checkPath(entry.path);
-  const module = entries.find((entry) => entry.mode === '160000');
-  if (module !== undefined) throw submodule(module.path);
-
-  const files = entries.filter((entry) => entry.mode !== '040000');
-  return {
-    dockerfile: DOCKERFILE,
-    files: files.length,
-    bytes: files.reduce((sum, entry) => sum + entry.size, 0),
-    stream: streamTar(gitDir, entries, new Date(date), signal),
-  };
+  return tree;
 }
 
-/** A file, or a link that the builder follows inside the context; never a folder. */
-function isDockerfile({ path, mode }: TreeEntry): boolean {
-  return path === DOCKERFILE && (mode.startsWith('100') || mode === '120000');
+function below(tree: readonly TreeEntry[], root: string): TreeEntry[] {
+  const inside = tree.filter(({ path }) => path.startsWith(root));
+  return inside.map((entry) => ({ ...entry, path: entry.path.slice(root.length) }));
+}
+
+function isFolder({ mode }: TreeEntry): boolean {
+  return mode === '040000';
+}
+
+/** The file at a path, or the one that a link there leads to inside the commit. */
+async function regularFile(
+  gitDir: string,
+  tree: readonly TreeEntry[],
+  path: string,
+  signal: AbortSignal,
+): Promise<TreeEntry | undefined> {
+  let at = path;
+  for (let links = 0; links <= LINK_LIMIT; links++) {
+    const entry = tree.find((one) => one.path === at);
+    if (entry?.mode.startsWith('100')) return entry;
+    if (entry?.mode !== '120000' || entry.size > PATH_LIMIT) return undefined;
+    const to = await readText(gitDir, entry.object, signal);
+    if (to.startsWith('/')) return undefined;
+    at = posix.join(posix.dirname(at), to);
+  }
+  return undefined;
 }
 
 /** `Dockerfile.dockerignore` goes before `.dockerignore`, as BuildKit has it. */
 async function readIgnoreRules(
   gitDir: string,
   tree: readonly TreeEntry[],
+  names: readonly string[],
   signal: AbortSignal,
 ): Promise<IgnoreRules> {
-  const names = [`${DOCKERFILE}.dockerignore`, '.dockerignore'];
   const file = names
     .map((name) => tree.find((entry) => entry.path === name && entry.mode.startsWith('100')))
     .find((entry) => entry !== undefined);
   if (file === undefined) return { ignores: () => Promise.resolve(false) };
-  if (file.size > IGNORE_FILE_LIMIT) throw refuse(`a ${file.path} over 256 KiB`);
+  if (file.size > TEXT_LIMIT) throw refuse(`a ${file.path} over ${TEXT_LIMIT / 1024} KiB`);
   try {
     return parseIgnoreFile(await readText(gitDir, file.object, signal));
   } catch (error) {
@@ -91,16 +176,20 @@ async function readIgnoreRules(
 }
 
 /** What the rules leave, plus the folders above what they let back in, plus the Dockerfile. */
-async function keep(tree: readonly TreeEntry[], rules: IgnoreRules): Promise<TreeEntry[]> {
+async function keep(
+  tree: readonly TreeEntry[],
+  rules: IgnoreRules,
+  dockerfile: string,
+): Promise<TreeEntry[]> {
   const kept: TreeEntry[] = [];
   let waiting: TreeEntry[] = [];
   for (const entry of tree) {
     waiting = waiting.filter((folder) => entry.path.startsWith(`${folder.path}/`));
-    const needed = entry.path === DOCKERFILE || entry.path === '.dockerignore';
+    const needed = entry.path === dockerfile || entry.path === '.dockerignore';
     if (needed || !(await rules.ignores(entry.path))) {
       kept.push(...waiting, entry);
       waiting = [];
-    } else if (entry.mode === '040000') {
+    } else if (isFolder(entry)) {
       waiting.push(entry);
     }
   }
@@ -113,98 +202,15 @@ function checkPath(path: string): void {
   if (!named || !inside) throw refuse(`the path ${JSON.stringify(path.slice(0, 80))}`);
 }
 
-function streamTar(
-  gitDir: string,
-  entries: readonly TreeEntry[],
-  mtime: Date,
-  signal: AbortSignal,
-): Readable {
-  const tar = pack();
-  const stream = Readable.from(tar, { objectMode: false });
-  // Whoever reads may go away with half of the tar: git must not wait for him.
-  const gone = new AbortController();
-  stream.once('close', () => gone.abort());
-  writeEntries(tar, gitDir, entries, mtime, AbortSignal.any([signal, gone.signal])).then(
-    () => tar.finalize(),
-    (error: unknown) => tar.destroy(error instanceof Error ? error : new Error(String(error))),
+function noFolder(path: string): PreviewError {
+  return new PreviewError(
+    'pool-yml',
+    `The context is to be the folder ${path}, which this commit does not have.`,
+    'Mend "context" in .pool.yml in a new commit, or in the configuration of pool.',
   );
-  return stream;
 }
 
-type Header = Parameters<Pack['entry']>[0];
-
-async function writeEntries(
-  tar: Pack,
-  gitDir: string,
-  entries: readonly TreeEntry[],
-  mtime: Date,
-  signal: AbortSignal,
-): Promise<void> {
-  const objects = entries.filter((entry) => entry.mode !== '040000').map((entry) => entry.object);
-  const blobs = readBlobs(gitDir, objects, signal);
-  for (const entry of entries) {
-    if (entry.mode === '040000') {
-      await writeEntry(tar, { name: entry.path, type: 'directory', mode: 0o755, mtime });
-      continue;
-    }
-    const { value: blob } = await blobs.next();
-    if (blob === undefined) throw new Error('git gave fewer blobs than it was asked for');
-    if (entry.mode === '120000') {
-      const linkname = (await collect(blob.chunks)).toString('utf8');
-      await writeEntry(tar, { name: entry.path, type: 'symlink', linkname, mode: 0o777, mtime });
-    } else {
-      const mode = entry.mode === '100755' ? 0o755 : 0o644;
-      const header: Header = { name: entry.path, mode, mtime, size: blob.size };
-      await writeFile(tar, header, refusePointer(entry.path, blob), signal);
-    }
-  }
-  await blobs.return(undefined);
-}
-
-async function writeFile(
-  tar: Pack,
-  header: Header,
-  chunks: AsyncIterable<Buffer>,
-  signal: AbortSignal,
-): Promise<void> {
-  const { entry, written } = beginEntry(tar, header);
-  for await (const chunk of chunks) {
-    if (!entry.write(chunk)) {
-      await once(entry as unknown as NodeJS.EventEmitter, 'drain', { signal });
-    }
-  }
-  entry.end(null);
-  await written;
-}
-
-async function writeEntry(tar: Pack, header: Header): Promise<void> {
-  await beginEntry(tar, header).written;
-}
-
-/** A tar that is destroyed tells each of its entries, whether somebody still waits for it or not. */
-function beginEntry(tar: Pack, header: Header) {
-  const { promise: written, resolve, reject } = Promise.withResolvers<void>();
-  const entry = tar.entry(header, (error) => (error ? reject(error) : resolve()));
-  entry.on('error', reject);
-  written.catch(() => {});
-  return { entry, written };
-}
-
-/** Passes a small blob's bytes on, unless they are a pointer to a file that is kept elsewhere. */
-async function* refusePointer(path: string, blob: Blob): AsyncGenerator<Buffer> {
-  if (blob.size > LFS_POINTER_LIMIT) return yield* blob.chunks;
-  const bytes = await collect(blob.chunks);
-  if (bytes.toString('latin1', 0, LFS_POINTER.length) === LFS_POINTER) throw lfsPointer(path);
-  yield bytes;
-}
-
-async function collect(chunks: AsyncIterable<Buffer>): Promise<Buffer> {
-  const all: Buffer[] = [];
-  for await (const chunk of chunks) all.push(chunk);
-  return Buffer.concat(all);
-}
-
-function noDockerfile(tree: readonly TreeEntry[]): PreviewError {
+function noDockerfile(tree: readonly TreeEntry[], wanted: string): PreviewError {
   const elsewhere = tree
     .map((entry) => entry.path)
     .filter((path) => /(^|\/)(dockerfile|containerfile)([.-][^/]*)?$|\.dockerfile$/i.test(path))
@@ -212,8 +218,10 @@ function noDockerfile(tree: readonly TreeEntry[]): PreviewError {
   const found = elsewhere.length > 0 ? ` It has ${elsewhere.join(', ')}.` : '';
   return new PreviewError(
     'no-dockerfile',
-    `This commit has no Dockerfile at its top.${found}`,
-    'Add a file named Dockerfile to the top folder of the repository, commit it, and visit that commit.',
+    wanted === DOCKERFILE
+      ? `This commit has no Dockerfile at its top.${found}`
+      : `This commit has no file ${wanted} to be its Dockerfile.${found}`,
+    'Commit one there, or name the right one in .pool.yml ("dockerfile: deploy/web.Dockerfile"), and visit that commit.',
   );
 }
 
@@ -222,14 +230,6 @@ function submodule(path: string): PreviewError {
     'submodules',
     `${path} is a submodule, and pool does not fetch submodules yet.`,
     'Put the files into the repository, or leave the folder out with a line in .dockerignore.',
-  );
-}
-
-function lfsPointer(path: string): PreviewError {
-  return new PreviewError(
-    'lfs',
-    `${path} is kept in Git LFS, and pool does not fetch from LFS yet.`,
-    'Put the file itself into the repository, or leave it out with a line in .dockerignore.',
   );
 }
 

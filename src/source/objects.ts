@@ -69,9 +69,32 @@ export async function readText(
 ): Promise<string> {
   const chunks: Buffer[] = [];
   for await (const blob of readBlobs(gitDir, [object], signal)) {
-    for await (const chunk of blob.chunks) chunks.push(chunk);
+    chunks.push(...(await Array.fromAsync(blob.chunks)));
   }
   return Buffer.concat(chunks).toString('utf8');
+}
+
+/**
+ * A file at a commit's top by one git process, as text where it is not above `limit`; a link's text
+ * is where it leads. `name` is a constant of ours.
+ */
+export async function readTopFile(
+  gitDir: string,
+  commit: CommitId,
+  name: `.${string}`,
+  limit: number,
+  signal: AbortSignal,
+): Promise<{ size: number; text: string } | undefined> {
+  const git = run(gitDir, ['cat-file', '--batch'], signal);
+  using _ = git;
+  git.stdin.on('error', () => {});
+  git.stdin.end(`${commit}:${name}\n`);
+  const bytes = new ByteReader(git.stdout);
+  const match = /^[0-9a-f]+ blob ([0-9]+)$/.exec(await bytes.line());
+  if (match === null) return undefined;
+  const size = Number(match[1]);
+  const read = size > limit ? [] : await Array.fromAsync(bytes.take(size));
+  return { size, text: Buffer.concat(read).toString('utf8') };
 }
 
 /** A git process that ends with the scope that holds it, read to the end or not. */

@@ -23,6 +23,7 @@ function openPreview(stages: Partial<Stages> = {}) {
   const phases: PreviewState['phase'][] = [];
   const logged: string[] = [];
   const fake: Stages = {
+    readSettings: async () => await Promise.resolve({}),
     findImage: async () => await Promise.resolve(undefined),
     queue: async (_, build) => {
       preview.tell({ type: 'queued', position: 1 });
@@ -31,6 +32,8 @@ function openPreview(stages: Partial<Stages> = {}) {
     openContext: async () =>
       await Promise.resolve({
         dockerfile: 'Dockerfile',
+        target: undefined,
+        args: {},
         files: 1,
         bytes: 1,
         stream: Readable.from([]),
@@ -112,6 +115,7 @@ describe('a visit', () => {
     await idle(fixture);
     expect(phases).toEqual(['queued', 'building', 'starting', 'ready']);
     expect(calls).toEqual([
+      'readSettings',
       'findImage',
       'queue',
       'openContext',
@@ -291,6 +295,7 @@ describe('a failure', () => {
 
 describe('cancel', () => {
   it.each([
+    'readSettings',
     'findImage',
     'queue',
     'openContext',

@@ -1,6 +1,19 @@
 import { describe, expect, it } from 'vitest';
+import { toPort } from '../../../src/address/label.ts';
 import { HostPorts } from '../../../src/run/host-ports.ts';
 import { choosePorts } from '../../../src/run/ports.ts';
+
+describe('the ports that a commit declares', () => {
+  it('are published beside those of its image, and the first one answers', () => {
+    const declared = ['4000', '3000'].flatMap((digits) => toPort(digits) ?? []);
+    expect(choosePorts(['3000/tcp', '80/tcp'], ['PORT=5000'], declared)).toEqual({
+      published: [80, 3000, 4000, 5000],
+      port: 4000,
+      rule: 'port 4000 of .pool.yml',
+      environment: 4000,
+    });
+  });
+});
 
 describe('the ports of a container are chosen by its image', () => {
   it.each([

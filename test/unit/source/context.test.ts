@@ -5,15 +5,21 @@ import type { Readable } from 'node:stream';
 import { extract, type Header } from 'tar-stream';
 import { describe, expect, it } from 'vitest';
 import type { CommitId } from '../../../src/source/commit-id.ts';
-import { type Context, openContext } from '../../../src/source/context.ts';
+import type { CommitSettings } from '../../../src/source/commit-settings.ts';
+import { type Context, openContext, planContext } from '../../../src/source/context.ts';
 import { GitRepository } from '../fixtures/git-repository.ts';
 import { NEVER, until } from '../fixtures/until.ts';
 
 const DATE = Date.parse('2026-01-02T03:04:05Z');
 const DOCKERFILE = 'FROM registry.example/base\n';
 
-async function open(repository: GitRepository, commit: CommitId): Promise<Context> {
-  return await openContext(repository.gitDir, commit, DATE, NEVER);
+async function open(
+  repository: GitRepository,
+  commit: CommitId,
+  settings: CommitSettings = {},
+): Promise<Context> {
+  const plan = await planContext(repository.gitDir, commit, settings, NEVER);
+  return openContext(repository.gitDir, plan, DATE, NEVER);
 }
 
 interface Unpacked {
@@ -242,6 +248,101 @@ describe('.dockerignore', () => {
   });
 });
 
+describe('the commit may choose', () => {
+  const FILES = {
+    'web/.dockerignore': 'tmp\n',
+    'web/index.html': '<h1>',
+    'web/tmp': 'x',
+    'web/Dockerfile': 'FROM web\n',
+    'deploy/web.Dockerfile': 'FROM deploy\n',
+    'other.txt': 'x',
+  };
+
+  it('a folder, whose ignore file and Dockerfile are then the ones', async () => {
+    using repository = new GitRepository();
+    const commit = await repository.commit(FILES);
+    const context = await open(repository, commit, { context: 'web' });
+    expect(context.dockerfile).toBe('Dockerfile');
+    const unpacked = await unpack(context.stream);
+    expect([...unpacked.keys()]).toEqual(['.dockerignore', 'Dockerfile', 'index.html']);
+    expect(unpacked.get('Dockerfile')?.content.toString()).toBe('FROM web\n');
+  });
+
+  it('a Dockerfile outside of the folder, which comes along under a name of its own', async () => {
+    using repository = new GitRepository();
+    const commit = await repository.commit(FILES);
+    const settings = { context: 'web', dockerfile: 'deploy/web.Dockerfile' };
+    const context = await open(repository, commit, settings);
+    expect(context.dockerfile).toBe('.pool.dockerfile');
+    const unpacked = await unpack(context.stream);
+    expect(unpacked.get('.pool.dockerfile')?.content.toString()).toBe('FROM deploy\n');
+  });
+
+  it('a Dockerfile with an ignore file of its own', async () => {
+    using repository = new GitRepository();
+    const commit = await repository.commit({
+      ...FILES,
+      'deploy/web.Dockerfile.dockerignore': 'index.html\n',
+    });
+    const settings = { context: 'web', dockerfile: 'deploy/web.Dockerfile' };
+    const unpacked = await unpack((await open(repository, commit, settings)).stream);
+    expect([...unpacked.keys()]).toContain('tmp');
+    expect([...unpacked.keys()]).not.toContain('index.html');
+  });
+
+  it('a Dockerfile through links, as long as they stay in the commit', async () => {
+    using repository = new GitRepository();
+    const commit = await repository.commit({
+      ...FILES,
+      Dockerfile: { link: 'deploy/link' },
+      'deploy/link': { link: 'web.Dockerfile' },
+      outside: { link: '../../etc/passwd' },
+      absolute: { link: '/etc/passwd' },
+      loop: { link: 'loop' },
+    });
+    expect(await open(repository, commit)).toMatchObject({ dockerfile: 'deploy/web.Dockerfile' });
+    for (const dockerfile of ['outside', 'absolute', 'loop', 'web', 'nothing']) {
+      await expect(open(repository, commit, { dockerfile })).rejects.toMatchObject({
+        code: 'no-dockerfile',
+        message: expect.stringContaining(`no file ${dockerfile} to be its Dockerfile`),
+      });
+    }
+  });
+
+  it('no folder that is not there', async () => {
+    using repository = new GitRepository();
+    const commit = await repository.commit(FILES);
+    for (const context of ['we', 'web/index.html', 'nothing']) {
+      await expect(open(repository, commit, { context })).rejects.toMatchObject({
+        code: 'pool-yml',
+        message: `The context is to be the folder ${context}, which this commit does not have.`,
+      });
+    }
+  });
+
+  it('no context that has a file of the reserved name', async () => {
+    using repository = new GitRepository();
+    const commit = await repository.commit({ ...FILES, 'web/.pool.dockerfile': 'x' });
+    const settings = { context: 'web', dockerfile: 'deploy/web.Dockerfile' };
+    await expect(open(repository, commit, settings)).rejects.toMatchObject({
+      code: 'context-refused',
+    });
+  });
+
+  it('arguments; the commit is one of them where the Dockerfile asks for it', async () => {
+    using repository = new GitRepository();
+    const plain = await repository.commit({ Dockerfile: DOCKERFILE });
+    const asking = await repository.commit({ Dockerfile: `${DOCKERFILE}ARG POOL_COMMIT\n` });
+    const settings = { args: { A: 'b' }, target: 'one' };
+    expect(await open(repository, plain, settings)).toMatchObject({
+      args: { A: 'b' },
+      target: 'one',
+    });
+    expect((await open(repository, plain)).args).toEqual({});
+    expect((await open(repository, asking)).args).toEqual({ POOL_COMMIT: asking });
+  });
+});
+
 describe('a commit without a Dockerfile at its top', () => {
   it('is refused, and those elsewhere are named', async () => {
     using repository = new GitRepository();
@@ -370,10 +471,11 @@ describe('a path that could lead anywhere else is refused', () => {
 describe('a stream that ends early never ends the process', () => {
   // In a process of its own: what nobody catches there ends pool, and every preview's visitors.
   const script = `
-    import { openContext } from ${JSON.stringify(new URL('../../../src/source/context.ts', import.meta.url).href)};
+    import { openContext, planContext } from ${JSON.stringify(new URL('../../../src/source/context.ts', import.meta.url).href)};
     const [gitDir, commit, how] = process.argv.slice(1);
     const controller = new AbortController();
-    const { stream } = await openContext(gitDir, commit, 0, controller.signal);
+    const plan = await planContext(gitDir, commit, {}, controller.signal);
+    const { stream } = openContext(gitDir, plan, 0, controller.signal);
     stream.once('error', (error) => console.log('told', error.code ?? error.name));
     if (how === 'nobody reads') stream.destroy();
     if (how === 'reader leaves') stream.once('readable', () => stream.destroy());
@@ -432,7 +534,8 @@ describe('no git process is left', () => {
     using repository = new GitRepository();
     const commit = await repository.commit(big);
     const controller = new AbortController();
-    const { stream } = await openContext(repository.gitDir, commit, DATE, controller.signal);
+    const plan = await planContext(repository.gitDir, commit, {}, NEVER);
+    const { stream } = openContext(repository.gitDir, plan, DATE, controller.signal);
     const read = buffer(stream);
     controller.abort();
     await expect(read).rejects.toThrow(Error);
@@ -442,7 +545,7 @@ describe('no git process is left', () => {
   it('when it is aborted before it is opened', async () => {
     using repository = new GitRepository();
     const commit = await repository.commit(big);
-    const opened = openContext(repository.gitDir, commit, DATE, AbortSignal.abort());
+    const opened = planContext(repository.gitDir, commit, {}, AbortSignal.abort());
     await expect(opened).rejects.toThrow(Error);
     expect(await noGit()).toEqual([]);
   });
