@@ -3,6 +3,7 @@ import { plainLine } from './plain-text.ts';
 /** What can go wrong on the way from a commit to its application, as pages, logs and the API name it. */
 export type ErrorCode =
   | 'repository-unreadable'
+  | 'env-missing'
   | 'no-dockerfile'
   | 'context-refused'
   | 'submodules'
@@ -26,6 +27,7 @@ export type ErrorCode =
 /** Failures that say nothing about the commit: the next visit may try again. */
 const OURS: ReadonlySet<ErrorCode> = new Set([
   'repository-unreadable',
+  'env-missing',
   'queue-full',
   'cancelled',
   'disk-full',

@@ -8,6 +8,7 @@ import { formatLabel, type RepositoryName } from './address/label.ts';
 import { buildImage } from './build/builder.ts';
 import { findImage, imageLabels } from './build/image.ts';
 import type { Config } from './config/config.ts';
+import { environmentOf, variableNames } from './config/environment.ts';
 import { deskListener } from './desk/desk.ts';
 import { connectEngine } from './engine/connect.ts';
 import { instanceOf } from './engine/labels.ts';
@@ -32,6 +33,8 @@ import { Mirror } from './source/mirror.ts';
 
 /** A pool that serves. */
 export interface Pool extends AsyncDisposable {
+  /** The URL of pool's own page, as visitors reach it. */
+  home: string;
   /** `pool.localhost:8080`: the first domain with the port that is listened on. */
   site: string;
   mirrors: ReadonlyMap<RepositoryName, Mirror>;
@@ -53,8 +56,8 @@ export async function openPool(config: Config, logger: Logger): Promise<Pool> {
   // As many wait for the end as there are visitors; Node takes more than ten for a leak.
   setMaxListeners(0, signal);
 
-  await mkdir(config['data-dir'], { recursive: true, mode: 0o700 });
-  const dataDir = await realpath(config['data-dir']);
+  await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
+  const dataDir = await realpath(config.dataDir);
   const socketPath = join(dataDir, 'control.sock');
   const desk = createServer();
   await listenAlone(desk, socketPath);
@@ -64,34 +67,49 @@ export async function openPool(config: Config, logger: Logger): Promise<Pool> {
   const engine =
     config.builder === 'auto' ? found : { ...found, buildKit: config.builder === 'buildkit' };
 
+  const settings = new Map(config.repositories.map((one) => [one.name, one]));
   const mirrors = new Map<RepositoryName, Mirror>();
-  for (const repository of config.repository) {
+  for (const repository of config.repositories) {
     mirrors.set(repository.name, await Mirror.open(repository, join(dataDir, 'mirrors'), signal));
   }
-  const mirrorOf = ({ repository }: Wanted) => {
+  const servedOf = ({ repository, commit }: Wanted) => {
     const mirror = mirrors.get(repository);
-    if (mirror === undefined) throw new Error(`there is no mirror of ${repository}`);
-    return mirror;
+    const ours = settings.get(repository);
+    if (mirror === undefined || ours === undefined) {
+      throw new Error(`there is no mirror of ${repository}`);
+    }
+    return { mirror, settings: ours, refs: mirror.table.at(commit) };
   };
 
   const history = new History(signal);
-  const containers = new Containers(engine, instance, new HostPorts(config.portRange));
+  const containers = new Containers(engine, instance, new HostPorts(config.portRange), {
+    memoryBytes: config.limits.memory,
+    processes: config.limits.processes,
+    capabilities: config.capabilities,
+  });
   const queue = new BuildQueue(
     { concurrency: config.buildConcurrency, waiting: config.queueLimit },
     (id, position) => previews.get(id as PreviewId)?.tell({ type: 'queued', position }),
   );
   const label = labeller(mirrors);
   const hostnameOf = ({ repository, commit }: Wanted) =>
-    `${label(repository, commit)}.${config.domain[0]}`;
+    `${label(repository, commit)}.${config.domains[0]}`;
   const nameOf = ({ repository, commit }: Wanted) => `pool-${instance}/${repository}:${commit}`;
+  const operatorsEnvironment = async (wanted: Wanted) => {
+    const { settings: ours, refs } = servedOf(wanted);
+    return await environmentOf(ours, refs);
+  };
   const stages: Stages = {
+    async checkEnvironment(wanted) {
+      await operatorsEnvironment(wanted);
+    },
     findImage({ repository, commit }, over) {
       const labels = imageLabels(instance, repository, commit);
       return findImage(engine, nameOf({ repository, commit }), labels, over);
     },
     queue: (wanted, build, over) => queue.turn(previewId(wanted), build, over),
     async openContext(wanted, over) {
-      const mirror = mirrorOf(wanted);
+      const { mirror } = servedOf(wanted);
       const { date } = await history.commit(mirror, wanted.commit);
       return await openContext(mirror.folder, wanted.commit, date, over);
     },
@@ -101,18 +119,19 @@ export async function openPool(config: Config, logger: Logger): Promise<Pool> {
       const request = { context: stream, dockerfile, tag, labels };
       return buildImage(engine, request, listener, config.buildTimeoutMs, over);
     },
-    startContainer(wanted, image, over) {
+    async startContainer(wanted, image, over) {
       const { repository, commit } = wanted;
       const hostname = hostnameOf(wanted);
       const environment = {
+        ...(await operatorsEnvironment(wanted)),
         POOL_COMMIT: commit,
         POOL_REPOSITORY: repository,
-        POOL_BASE_DOMAIN: config.domain[0] ?? '',
+        POOL_BASE_DOMAIN: config.domains[0] ?? '',
         POOL_HOSTNAME: hostname,
-        POOL_URL: `http://${hostname}${port()}/`,
+        POOL_URL: urlAt(hostname),
       };
       const name = `pool-${instance}-${repository}-${commit}`;
-      return containers.start({ image, name, repository, commit, environment }, over);
+      return await containers.start({ image, name, repository, commit, environment }, over);
     },
     holdContainer: (endpoint) => containers.hold(endpoint),
     awaitReady(wanted, endpoint, listener, over) {
@@ -132,18 +151,23 @@ export async function openPool(config: Config, logger: Logger): Promise<Pool> {
   const logs = join(dataDir, 'logs');
   const previews = new Previews(stages, containers, routes, logs, logger, signal);
   const freshness = { ...FRESHNESS, refreshMs: config.refreshMs };
-  const control = controlPlane(mirrors, previews, history, freshness, logger, signal);
+  const variables = async (wanted: Wanted) => {
+    const { settings: ours, refs } = servedOf(wanted);
+    return await variableNames(ours, refs);
+  };
+  const control = controlPlane(mirrors, previews, history, variables, freshness, logger, signal);
   const { refreshMs } = config;
   desk.on(
     'request',
     deskListener({ mirrors, previews, history, refreshMs, logger, closing: signal }),
   );
   const front = createFront({
-    domains: config.domain,
+    domains: config.domains,
     routes,
     control,
     desk: new Upstream({ socketPath }, Infinity),
     holdMs: config.holdMs,
+    noindex: config.noindex,
     logger,
     closing: signal,
   });
@@ -159,20 +183,26 @@ export async function openPool(config: Config, logger: Logger): Promise<Pool> {
   void watchContainers(engine, instance, listener, signal);
   await listen(front, config.listen);
 
-  function port(): string {
-    const address = front.address() as AddressInfo;
-    return address.port === 80 ? '' : `:${address.port}`;
+  /** The URL of a host name as visitors reach it. */
+  function urlAt(hostname: string): string {
+    const url = new URL(config.publicUrl ?? listened());
+    url.hostname = hostname;
+    return url.href;
   }
-  const site = `${config.domain[0]}${port()}`;
+  function listened(): URL {
+    return new URL(`http://${config.domains[0]}:${(front.address() as AddressInfo).port}`);
+  }
   opening.move();
   return {
-    site,
+    home: urlAt(config.domains[0] ?? ''),
+    site: listened().host,
     mirrors,
     engine: { host: engine.host, version: engine.version },
     urlOf(repository, ref) {
       const commit = toCommitId(ref);
       const named = formatLabel(ref, mirrors.size > 1 ? repository : undefined);
-      return `http://${commit === undefined ? (named ?? ref) : label(repository, commit)}.${site}/`;
+      const best = commit === undefined ? (named ?? ref) : label(repository, commit);
+      return urlAt(`${best}.${config.domains[0]}`);
     },
     async [Symbol.asyncDispose]() {
       const drained = close(front);

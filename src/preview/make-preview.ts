@@ -15,6 +15,8 @@ export interface Wanted {
 
 /** The stages between a commit and an endpoint, in pool's words. `main.ts` binds them. */
 export interface Stages {
+  /** Throws `env-missing` where the operator's environment for it is not complete. */
+  checkEnvironment(wanted: Wanted): Promise<void>;
   /** The image that an earlier build of the commit left. */
   findImage(wanted: Wanted, signal: AbortSignal): Promise<Image | undefined>;
   /** Waits for a turn in the queue of builds. */
@@ -58,6 +60,7 @@ export async function makePreview(
     const context = await stages.openContext(wanted, signal);
     return await stages.buildImage(wanted, context, witness, signal);
   };
+  await stages.checkEnvironment(wanted);
   const known = await stages.findImage(wanted, signal);
   const image = known ?? (await stages.queue(wanted, build, signal));
   witness.tell({ type: 'starting', build: image.build });

@@ -23,6 +23,7 @@ function openPreview(stages: Partial<Stages> = {}) {
   const phases: PreviewState['phase'][] = [];
   const logged: string[] = [];
   const fake: Stages = {
+    checkEnvironment: async () => await Promise.resolve(),
     findImage: async () => await Promise.resolve(undefined),
     queue: async (_, build) => {
       preview.tell({ type: 'queued', position: 1 });
@@ -112,6 +113,7 @@ describe('a visit', () => {
     await idle(fixture);
     expect(phases).toEqual(['queued', 'building', 'starting', 'ready']);
     expect(calls).toEqual([
+      'checkEnvironment',
       'findImage',
       'queue',
       'openContext',
