@@ -27,7 +27,7 @@ try {
   const identity = ['-c', 'user.name=Ada', '-c', 'user.email=ada@flip-book.example'];
   const commit = ['commit', '--quiet', '--no-gpg-sign', '--amend', '--all', '--no-edit'];
   await promisify(execFile)('git', ['-C', book.folder, ...identity, ...commit]);
-  const input = { repository: [book.folder], listen: '127.0.0.1:0', 'data-dir': folder };
+  const input = { repositories: [book.folder], listen: '127.0.0.1:0', dataDir: folder };
   const parsed = parseConfig(input);
   if ('problems' in parsed) throw new Error(JSON.stringify(parsed.problems));
   await using pool = await openPool(parsed.config, () => {});

@@ -4,6 +4,7 @@ import { plainLine } from './plain-text.ts';
 export type ErrorCode =
   | 'repository-unreadable'
   | 'pool-yml'
+  | 'env-missing'
   | 'no-dockerfile'
   | 'context-refused'
   | 'submodules'
@@ -27,6 +28,7 @@ export type ErrorCode =
 /** Failures that say nothing about the commit: the next visit may try again. */
 const OURS: ReadonlySet<ErrorCode> = new Set([
   'repository-unreadable',
+  'env-missing',
   'queue-full',
   'cancelled',
   'disk-full',

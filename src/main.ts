@@ -8,6 +8,7 @@ import { formatLabel, type RepositoryName } from './address/label.ts';
 import { buildImage } from './build/builder.ts';
 import { findImage, imageLabels } from './build/image.ts';
 import type { Config } from './config/config.ts';
+import { environmentOf, variableNames } from './config/environment.ts';
 import { deskListener } from './desk/desk.ts';
 import { connectEngine } from './engine/connect.ts';
 import { instanceOf } from './engine/labels.ts';
@@ -34,6 +35,8 @@ import { Mirror } from './source/mirror.ts';
 
 /** A pool that serves. */
 export interface Pool extends AsyncDisposable {
+  /** The URL of pool's own page, as visitors reach it. */
+  home: string;
   /** `pool.localhost:8080`: the first domain with the port that is listened on. */
   site: string;
   mirrors: ReadonlyMap<RepositoryName, Mirror>;
@@ -55,8 +58,8 @@ export async function openPool(config: Config, logger: Logger): Promise<Pool> {
   // As many wait for the end as there are visitors; Node takes more than ten for a leak.
   setMaxListeners(0, signal);
 
-  await mkdir(config['data-dir'], { recursive: true, mode: 0o700 });
-  const dataDir = await realpath(config['data-dir']);
+  await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
+  const dataDir = await realpath(config.dataDir);
   const socketPath = join(dataDir, 'control.sock');
   const desk = createServer();
   await listenAlone(desk, socketPath);
@@ -68,38 +71,51 @@ export async function openPool(config: Config, logger: Logger): Promise<Pool> {
 
   const parent = join(dataDir, 'mirrors');
   await endLeftOverGit(parent);
-  const opened = config.repository.map(
+  const opened = config.repositories.map(
     async (repository) => await Mirror.open(repository, parent, signal),
   );
   const mirrors = new Map<RepositoryName, Mirror>(
     (await Promise.all(opened)).map((mirror) => [mirror.repository.name, mirror]),
   );
-  const mirrorOf = ({ repository }: Wanted) => {
+  const settings = new Map(config.repositories.map((one) => [one.name, one]));
+  const servedOf = ({ repository, commit }: Wanted) => {
     const mirror = mirrors.get(repository);
-    if (mirror === undefined) throw new Error(`there is no mirror of ${repository}`);
-    return mirror;
+    const ours = settings.get(repository);
+    if (mirror === undefined || ours === undefined) {
+      throw new Error(`there is no mirror of ${repository}`);
+    }
+    return { mirror, settings: ours, refs: mirror.table.at(commit) };
   };
 
   const history = new History(signal);
-  const containers = new Containers(engine, instance, new HostPorts(config.portRange));
+  const containers = new Containers(engine, instance, new HostPorts(config.portRange), {
+    memoryBytes: config.limits.memory,
+    processes: config.limits.processes,
+    capabilities: config.capabilities,
+  });
   const queue = new BuildQueue(
     { concurrency: config.buildConcurrency, waiting: config.queueLimit },
     (id, position) => previews.get(id as PreviewId)?.tell({ type: 'queued', position }),
   );
   const label = labeller(mirrors);
   const hostnameOf = ({ repository, commit }: Wanted) =>
-    `${label(repository, commit)}.${config.domain[0]}`;
+    `${label(repository, commit)}.${config.domains[0]}`;
   const nameOf = ({ repository, commit }: Wanted) => `pool-${instance}/${repository}:${commit}`;
   const stages: Stages = {
-    readSettings: (wanted, over) => readSettings(mirrorOf(wanted).folder, wanted.commit, {}, over),
+    async readSettings(wanted, over) {
+      const { mirror, settings: ours, refs } = servedOf(wanted);
+      const operators = await environmentOf(ours, refs);
+      const theirs = await readSettings(mirror.folder, wanted.commit, ours.settings, over);
+      return { ...theirs, env: { ...theirs.env, ...operators } };
+    },
     findImage({ repository, commit }, over) {
       const labels = imageLabels(instance, repository, commit);
       return findImage(engine, nameOf({ repository, commit }), labels, over);
     },
     queue: (wanted, build, over) => queue.turn(previewId(wanted), build, over),
-    async openContext(wanted, settings, over) {
-      const mirror = mirrorOf(wanted);
-      const plan = await planContext(mirror.folder, wanted.commit, settings, over);
+    async openContext(wanted, asked, over) {
+      const { mirror } = servedOf(wanted);
+      const plan = await planContext(mirror.folder, wanted.commit, asked, over);
       const { date } = await history.commit(mirror, wanted.commit);
       return openContext(mirror.folder, plan, date, over);
     },
@@ -109,19 +125,19 @@ export async function openPool(config: Config, logger: Logger): Promise<Pool> {
       const request = { context, tag, labels };
       return buildImage(engine, request, listener, config.buildTimeoutMs, over);
     },
-    startContainer(wanted, image, settings, over) {
+    startContainer(wanted, image, asked, over) {
       const { repository, commit } = wanted;
       const hostname = hostnameOf(wanted);
       const environment = {
-        ...settings.env,
+        ...asked.env,
         POOL_COMMIT: commit,
         POOL_REPOSITORY: repository,
-        POOL_BASE_DOMAIN: config.domain[0] ?? '',
+        POOL_BASE_DOMAIN: config.domains[0] ?? '',
         POOL_HOSTNAME: hostname,
-        POOL_URL: `http://${hostname}${port()}/`,
+        POOL_URL: urlAt(hostname),
       };
       const name = `pool-${instance}-${repository}-${commit}`;
-      const { port: ports = [] } = settings;
+      const { port: ports = [] } = asked;
       return containers.start({ image, name, repository, commit, environment, ports }, over);
     },
     holdContainer: (endpoint) => containers.hold(endpoint),
@@ -143,18 +159,23 @@ export async function openPool(config: Config, logger: Logger): Promise<Pool> {
   const logs = join(dataDir, 'logs');
   const previews = new Previews(stages, containers, routes, logs, logger, signal);
   const freshness = { ...FRESHNESS, refreshMs: config.refreshMs };
-  const control = controlPlane(mirrors, previews, history, freshness, logger, signal);
+  const variables = async (wanted: Wanted) => {
+    const { settings: ours, refs } = servedOf(wanted);
+    return await variableNames(ours, refs);
+  };
+  const control = controlPlane(mirrors, previews, history, variables, freshness, logger, signal);
   const { refreshMs } = config;
   desk.on(
     'request',
     deskListener({ mirrors, previews, history, refreshMs, logger, closing: signal }),
   );
   const front = createFront({
-    domains: config.domain,
+    domains: config.domains,
     routes,
     control,
     desk: new Upstream({ socketPath }, Infinity),
     holdMs: config.holdMs,
+    noindex: config.noindex,
     logger,
     closing: signal,
   });
@@ -170,20 +191,26 @@ export async function openPool(config: Config, logger: Logger): Promise<Pool> {
   void watchContainers(engine, instance, listener, signal);
   await listen(front, config.listen);
 
-  function port(): string {
-    const address = front.address() as AddressInfo;
-    return address.port === 80 ? '' : `:${address.port}`;
+  /** The URL of a host name as visitors reach it. */
+  function urlAt(hostname: string): string {
+    const url = new URL(config.publicUrl ?? listened());
+    url.hostname = hostname;
+    return url.href;
   }
-  const site = `${config.domain[0]}${port()}`;
+  function listened(): URL {
+    return new URL(`http://${config.domains[0]}:${(front.address() as AddressInfo).port}`);
+  }
   opening.move();
   return {
-    site,
+    home: urlAt(config.domains[0] ?? ''),
+    site: listened().host,
     mirrors,
     engine: { host: engine.host, version: engine.version },
     urlOf(repository, ref) {
       const commit = toCommitId(ref);
       const named = formatLabel(ref, mirrors.size > 1 ? repository : undefined);
-      return `http://${commit === undefined ? (named ?? ref) : label(repository, commit)}.${site}/`;
+      const best = commit === undefined ? (named ?? ref) : label(repository, commit);
+      return urlAt(`${best}.${config.domains[0]}`);
     },
     async [Symbol.asyncDispose]() {
       const drained = close(front);

@@ -62,12 +62,12 @@ async function demo(folder: string, check: boolean): Promise<number> {
   const port = values.port ?? (await freePort(8080));
   const dataDir = join(folder, 'data');
   const parsed = parseConfig({
-    repository: [repository],
+    repositories: [repository],
     listen: `127.0.0.1:${port}`,
-    'data-dir': dataDir,
+    dataDir,
   });
   if ('problems' in parsed) {
-    throw new Error(parsed.problems.map(({ key, message }) => `--${key}: ${message}`).join('\n'));
+    throw new Error(parsed.problems.map(({ key, message }) => `${key}: ${message}`).join('\n'));
   }
   const logger: Logger = check ? () => {} : logfmt((line) => process.stderr.write(line));
   const stopped = untilSignal();

@@ -5,30 +5,46 @@ import { nearest } from '../nearest.ts';
 /** A flag of a command, and what its help says. */
 export interface Flag {
   name: string;
+  /** One letter that stands for it: `-f`. */
+  short?: string;
   /** What stands for its value in the help; a switch has none. */
   value?: string;
   repeatable?: boolean;
   help: string;
 }
 
-/** Reads `--name value` and `--name=value`; unknown flags and surplus words are problems, not errors. */
+/** What flags were given: a switch is `true`. */
+export type FlagValues = Record<string, string | string[] | boolean>;
+
+/**
+ * Reads `--name value` and `--name=value`, and at most `wordLimit` words that are no flags. Unknown
+ * flags and surplus words are problems, not errors.
+ */
 export function readFlags(
   args: readonly string[],
   flags: readonly Flag[],
-): { values: Record<string, string | string[] | boolean>; problems: Problem[] } {
+  wordLimit = 0,
+): { values: FlagValues; words: string[]; problems: Problem[] } {
   const options = Object.fromEntries(
-    flags.map(({ name, value, repeatable = false }) => [
+    flags.map(({ name, short, value, repeatable = false }) => [
       name,
-      { type: value === undefined ? 'boolean' : 'string', multiple: repeatable } as const,
+      {
+        type: value === undefined ? 'boolean' : 'string',
+        multiple: repeatable,
+        ...(short === undefined ? {} : { short }),
+      } as const,
     ]),
   );
   const { tokens } = parseArgs({ args: [...args], options, strict: false, tokens: true });
-  const values: Record<string, string | string[] | boolean> = {};
+  const values: FlagValues = {};
+  const words: string[] = [];
   const problems: Problem[] = [];
   let unknown = false;
   for (const token of tokens) {
     // What follows a flag that nobody knows was meant as its value.
-    if (token.kind === 'positional' && !unknown) {
+    if (token.kind === 'positional' && words.length < wordLimit && !unknown) {
+      words.push(token.value);
+    } else if (token.kind === 'positional' && !unknown) {
       problems.push({
         key: token.value,
         message: 'is no flag; a value comes right after its flag',
@@ -49,13 +65,14 @@ export function readFlags(
       values[flag.name] = token.value;
     }
   }
-  return { values, problems };
+  return { values, words, problems };
 }
 
 /** Flags as a table for the help. */
 export function flagHelp(flags: readonly Flag[]): string {
   const names = flags.map(
-    ({ name, value }) => `--${name}${value === undefined ? '' : ` ${value}`}`,
+    ({ name, short, value }) =>
+      `${short === undefined ? '' : `-${short}, `}--${name}${value === undefined ? '' : ` ${value}`}`,
   );
   const width = Math.max(...names.map((name) => name.length));
   const indent = `\n${' '.repeat(width + 4)}`;

@@ -1,39 +1,44 @@
 #!/usr/bin/env -S node --disable-warning=DEP0060
 import { readFileSync } from 'node:fs';
+import { nearest } from '../nearest.ts';
+import { type Command, runCommand } from './command.ts';
 import { serve } from './serve.ts';
 
-const HELP = `pool: every commit of a Git repository is a URL, built on the first visit.
+const COMMANDS: readonly Command[] = [serve];
+
+const [name, ...args] = process.argv.slice(2);
+const command = COMMANDS.find((one) => one.name === name);
+
+if (command !== undefined) {
+  process.exitCode = await runCommand(command, args);
+} else if (name === '--version' || name === '-v') {
+  process.stdout.write(`pool ${version()}\n`);
+} else if (name === '--help' || name === '-h' || name === 'help') {
+  process.stdout.write(help());
+} else {
+  const [near] = nearest(name ?? '', COMMANDS, (one) => one.name, 1);
+  const said = name === undefined ? 'A command is missing' : `There is no command "${name}"`;
+  process.stderr.write(`pool: ${said}. Try "pool ${near?.name ?? 'serve'}" or "pool --help".\n`);
+  process.exitCode = 2;
+}
+
+function help(): string {
+  const usages = COMMANDS.map(({ name: one, words }) => `pool ${one} ${words ?? '[flags]'}`);
+  const width = Math.max(...usages.map((usage) => usage.length));
+  const lines = COMMANDS.map(({ about }, index) => `  ${usages[index]?.padEnd(width)}  ${about}`);
+  return `pool: every commit of a Git repository is a URL, built on the first visit.
 
 Usage
-  pool serve [flags]     serve the repository you stand in, or those you name
-  pool serve --help      its flags, with defaults and examples
+${lines.join('\n')}
+  pool <command> --help
   pool --version
 
+An <address> is a label (main, 3f2a91c, main---shop), a host name or a URL.
+
 Exit codes
-  0  ended as asked    1  could not start, or failed    2  the command line is wrong
+  0  as asked          1  failed, or something is bad    2  the command line is wrong
+  3  timed out         4  no such preview                5  no pool answers
 `;
-
-const [command, ...args] = process.argv.slice(2);
-
-switch (command) {
-  case 'serve':
-    process.exitCode = await serve(args);
-    break;
-  case '--version':
-  case '-v':
-    process.stdout.write(`pool ${version()}\n`);
-    break;
-  case '--help':
-  case '-h':
-  case 'help':
-    process.stdout.write(HELP);
-    break;
-  default: {
-    const said =
-      command === undefined ? 'A command is missing' : `There is no command "${command}"`;
-    process.stderr.write(`pool: ${said}. Try "pool serve" or "pool --help".\n`);
-    process.exitCode = 2;
-  }
 }
 
 function version(): string {

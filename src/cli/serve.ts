@@ -1,76 +1,72 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { type Problem, parseConfig, standingIn } from '../config/config.ts';
+import { standingIn } from '../config/config.ts';
+import { environmentProblems } from '../config/environment.ts';
 import { PreviewError } from '../errors.ts';
 import { logfmt } from '../logger.ts';
 import { openPool, type Pool } from '../main.ts';
-import { type Flag, flagHelp, readFlags } from './flags.ts';
+import { type Asked, type Command, configOf, EXIT, UsageError } from './command.ts';
 
-const FLAGS: readonly Flag[] = [
-  {
-    name: 'repository',
-    value: '<repository>',
-    repeatable: true,
-    help: 'path or https URL of a Git repository, or name=<path or URL>;\nrepeatable; default: the repository you stand in',
-  },
-  {
-    name: 'domain',
-    value: '<domain>',
-    repeatable: true,
-    help: 'previews are at <address>.<domain>; repeatable, the first one is\nused in links; default: pool.localhost and pool.dev',
-  },
-  { name: 'listen', value: '<host:port>', help: 'where visitors come; default: 127.0.0.1:8080' },
-  {
-    name: 'data-dir',
-    value: '<folder>',
-    help: 'mirrors, logs and the control socket;\ndefault: pool in $XDG_DATA_HOME or ~/.local/share',
-  },
-  {
-    name: 'engine',
-    value: '<address>',
-    help: 'unix:///path/docker.sock or tcp://127.0.0.1:2375;\ndefault: $DOCKER_HOST, else the first usual socket that answers',
-  },
-  { name: 'help', help: 'this text' },
-];
-
-const HELP = `pool serve: shows each commit of a repository as the application it was then.
-
-Usage
-  pool serve [flags]
-
-Flags
-${flagHelp(FLAGS)}
-
-Examples
+/** `pool serve`: the one command that is the pool; all others talk to it. */
+export const serve: Command = {
+  name: 'serve',
+  about: 'shows each commit of a repository as the application it was then.',
+  flags: [
+    {
+      name: 'repository',
+      value: '<repository>',
+      repeatable: true,
+      help: 'path or https URL of a Git repository, or name=<path or URL>;\nrepeatable; default: the repository you stand in',
+    },
+    {
+      name: 'domain',
+      value: '<domain>',
+      repeatable: true,
+      help: 'previews are at <address>.<domain>; repeatable, the first\none is used in links; default: pool.localhost, pool.dev',
+    },
+    { name: 'listen', value: '<host:port>', help: 'where visitors come; default: 127.0.0.1:8080' },
+    {
+      name: 'data-dir',
+      value: '<folder>',
+      help: 'mirrors, logs and sockets;\ndefault: pool in $XDG_DATA_HOME or ~/.local/share',
+    },
+    {
+      name: 'engine',
+      value: '<address>',
+      help: 'unix:///path/docker.sock or tcp://127.0.0.1:2375; default:\n$DOCKER_HOST, else the first usual socket that answers',
+    },
+    {
+      name: 'config',
+      value: '<file>',
+      help: 'default: pool.config.ts (.mts, .js, .mjs) where you stand;\nflags win over it',
+    },
+    { name: 'help', short: 'h', help: 'this text' },
+  ],
+  more: `Examples
   pool serve
   pool serve --repository ../shop --repository docs=https://git.example.com/docs.git
   pool serve --listen 0.0.0.0:80 --domain pool.example.com
 
 SIGTERM and SIGINT let answers under way finish (10 s) and leave previews running:
-the next "pool serve" finds them again.
-`;
+the next "pool serve" finds them again. docs/configuration.md lists what the file may say.`,
+  run,
+};
 
 /** Signals that end pool, with the exit code where it could not end in order. */
 const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;
 
 /** Runs pool until a signal ends it. Returns the exit code. */
-export async function serve(args: readonly string[]): Promise<number> {
-  const { values, problems } = readFlags(args, FLAGS);
-  if (values['help'] === true) {
-    process.stdout.write(HELP);
-    return 0;
-  }
-  const repository = values['repository'] ?? repositoryAround(standingIn());
-  const parsed = parseConfig({ ...values, repository });
-  if ('problems' in parsed) problems.push(...parsed.problems);
-  if ('problems' in parsed || problems.length > 0) return complain(problems);
+async function run({ values }: Asked): Promise<number> {
+  const config = await configOf(values, { repositories: repositoryAround(standingIn()) });
+  const problems = await environmentProblems(config.repositories);
+  if (problems.length > 0) throw new UsageError(problems);
 
   // Whoever read the log and went away must not end pool.
   process.stderr.on('error', () => {});
   const logger = logfmt((line) => process.stderr.write(line));
   const ended = untilSignal();
   try {
-    const opening = openPool(parsed.config, logger);
+    const opening = openPool(config, logger);
     const early = await Promise.race([ended, opening]);
     if (typeof early === 'string') process.exit(SIGNALS[early]);
     await using pool = early;
@@ -81,15 +77,15 @@ export async function serve(args: readonly string[]): Promise<number> {
     );
   } catch (error) {
     process.stderr.write(`pool: ${explain(error)}\n`);
-    process.exit(1);
+    process.exit(EXIT.failed);
   }
-  return 0;
+  return EXIT.ok;
 }
 
 /** The links one wants first. */
 function greeting(pool: Pool): string {
   const lines = [`Pool ${pool.engine.version ? `on Docker ${pool.engine.version}` : ''}`, ''];
-  lines.push(`  http://${pool.site}/`, '      all commits');
+  lines.push(`  ${pool.home}`, '      all commits');
   for (const [name, mirror] of pool.mirrors) {
     const branch = mirror.table.refs.find(
       (ref) => ref.kind === 'branch' && ref.name === mirror.defaultBranch,
@@ -120,19 +116,6 @@ function repositoryAround(folder: string): string[] {
     if (existsSync(join(at, '.git'))) return [at];
     if (at === dirname(at)) return [];
   }
-}
-
-function complain(problems: readonly Problem[]): number {
-  for (const { key, message } of problems) {
-    const name = /^[a-z]/i.test(key) ? `--${key}` : key;
-    const hint =
-      key === 'repository' && message.startsWith('expected at least')
-        ? '; you stand in none: name one with --repository <path or URL>'
-        : '';
-    process.stderr.write(`pool: ${name}: ${message}${hint}\n`);
-  }
-  process.stderr.write('Try "pool serve --help".\n');
-  return 2;
 }
 
 function explain(error: unknown): string {

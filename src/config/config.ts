@@ -1,9 +1,15 @@
+import { isIP } from 'node:net';
 import { homedir } from 'node:os';
-import { basename, isAbsolute, join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
-import { REPOSITORY_NAME_LIMIT, type RepositoryName, toRepositoryName } from '../address/label.ts';
+import { CAPABILITIES } from './capabilities.ts';
+import { repositoryIn } from './repository.ts';
+import { strict } from './strict.ts';
 
 const MINUTE_MS = 60_000;
+
+/** Longer than this a timer of Node cannot wait. */
+const LONGEST_MS = 2 ** 31 - 1;
 
 const Domain = z
   .string()
@@ -23,105 +29,225 @@ const Listen = z.string().transform((text, context) => {
   return { host: (match[1] ?? '127.0.0.1').replaceAll(/[[\]]/g, ''), port };
 });
 
-const RepositorySpec = z.string().transform((text, context) => {
-  const [, name, place = ''] = /^(?:([^/=:]+)=)?(.*)$/s.exec(text) ?? [];
-  const url = toUrl(place);
-  if (url === undefined) {
-    context.addIssue('expected the path of a Git repository or an https URL');
-    return z.NEVER;
-  }
-  const named = name === undefined ? nameOf(url) : toRepositoryName(name);
-  if (named === undefined) {
-    context.addIssue(
-      `expected a name of a-z, 0-9 and single hyphens, not only digits, at most ${REPOSITORY_NAME_LIMIT} long, before the "="`,
-    );
-    return z.NEVER;
-  }
-  return { name: named, url };
+const PublicUrl = z.string().transform((text, context) => {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url !== undefined && /^https?:$/.test(url.protocol) && `${url.origin}/` === url.href)
+    return url;
+  context.addIssue('expected <scheme>://<domain>[:<port>] such as https://pool.example.com');
+  return z.NEVER;
 });
 
-/** The one description of what can be configured; flags and tests go through it alike. */
-export const Config = z.strictObject({
-  /** What is served: `<path or https URL>`, or `name=<…>`. Default: the repository one stands in. */
-  repository: z
-    .array(RepositorySpec)
-    .min(1, 'expected at least one repository')
-    .superRefine((repositories, context) => {
-      for (const [name, same] of Map.groupBy(repositories, (one) => one.name)) {
-        if (same.length > 1) context.addIssue(`expected different names, came ${name} twice`);
-      }
-    }),
-  /** Under which domains previews are; the first one is used in links that pool prints. */
-  domain: z.array(Domain).min(1).default(['pool.localhost', 'pool.dev']),
-  /** Where visitors are awaited. */
-  listen: Listen.default({ host: '127.0.0.1', port: 8080 }),
-  /** Mirrors, logs and the control socket. */
-  'data-dir': z
-    .string()
-    .min(1)
-    .transform((path) => resolve(path))
-    .refine((path) => !/^\/(proc|sys|dev)(\/|$)/.test(path), 'expected a folder on a disk')
-    .default(defaultDataDir()),
-  /** The engine, as DOCKER_HOST spells it. Default: DOCKER_HOST, else the first usual socket that answers. */
-  engine: z
-    .string()
-    .regex(/^(unix|tcp):\/\//, 'expected unix:///path/docker.sock or tcp://127.0.0.1:2375')
-    .optional(),
-  /** `auto` takes BuildKit where the engine has it. */
-  builder: z.enum(['auto', 'buildkit', 'classic']).default('auto'),
-  /** Builds at once: one keeps the machine usable for those who visit. */
-  buildConcurrency: z.int().min(1).max(64).default(1),
-  /** Builds that may wait: far above what people cause, and soon reached by a crawler. */
-  queueLimit: z.int().min(1).default(100),
-  /** A build beyond this hangs. */
-  buildTimeoutMs: z
-    .int()
-    .min(1000)
-    .default(15 * MINUTE_MS),
-  /** An application that does not answer within this does not listen where pool asks. */
-  startTimeoutMs: z.int().min(1000).default(MINUTE_MS),
-  /** How long clients that are no browsers are held; below the usual time-outs of a minute. */
-  holdMs: z.int().min(0).default(MINUTE_MS),
-  /** A branch's tip is at most so old. */
-  refreshMs: z.int().min(100).default(10_000),
-  /** Host ports that previews are published on. */
-  portRange: z
-    .strictObject({ first: z.int().min(1024).max(65_535), last: z.int().min(1024).max(65_535) })
-    .refine(({ first, last }) => first <= last, 'expected first to be at most last')
-    .default({ first: 20_000, last: 29_999 }),
-});
-export type Config = z.output<typeof Config>;
-export type ConfigInput = z.input<typeof Config>;
+const Memory = z
+  .string()
+  .regex(/^[1-9][0-9]{0,5}[mg]$/i, 'expected a number with m or g, such as 512m')
+  .transform((text) => Number.parseInt(text, 10) * (/g$/i.test(text) ? 2 ** 30 : 2 ** 20))
+  // What Docker itself asks for.
+  .refine((bytes) => bytes >= 6 * 2 ** 20, 'expected at least 6m');
+
+const Capability = z
+  .string()
+  .toUpperCase()
+  .transform((name) => name.replace(/^CAP_/, ''))
+  .refine((name) => CAPABILITIES.has(name), 'expected a Linux capability such as NET_BIND_SERVICE');
+
+const HostPort = z.int().min(1024).max(65_535);
+
+/** Where relative paths begin: flags at the folder one stands in, the file's own at the file's. */
+type FolderOf = (key: 'repositories' | 'dataDir') => string;
+
+/**
+ * The one description of what can be configured; the file, the flags and the tests go through it
+ * alike. docs/configuration.md has the same as a table, and a test holds it to this.
+ */
+function schemaIn(folderOf: FolderOf) {
+  return strict({
+    /** What is served: `<path or https URL>`, `name=<…>`, or an object as described below.
+     * @default the repository one stands in
+     * @example ['../shop', { name: 'docs', url: 'https://git.example.com/docs.git' }] */
+    repositories: z
+      .array(repositoryIn(folderOf('repositories')))
+      .min(
+        1,
+        'expected at least one repository: stand in one, or name it with --repository <path or URL>',
+      )
+      .superRefine((repositories, context) => {
+        for (const [name, same] of Map.groupBy(repositories, (one) => one.name)) {
+          if (same.length > 1) context.addIssue(`expected different names, came ${name} twice`);
+        }
+      }),
+    /** Under which domains previews are; the first one is used in links that pool prints.
+     * @default ['pool.localhost', 'pool.dev']
+     * @example ['pool.example.com'] */
+    domains: z.array(Domain).min(1).default(['pool.localhost', 'pool.dev']),
+    /** Where visitors are awaited.
+     * @default '127.0.0.1:8080'
+     * @example '0.0.0.0:80' */
+    listen: Listen.prefault('127.0.0.1:8080'),
+    /** Under which scheme and port visitors reach pool, where a proxy stands before it. Its domain is the first of `domains`.
+     * @default http with the port of `listen`
+     * @example 'https://pool.localhost' */
+    publicUrl: PublicUrl.optional(),
+    /** Proxies before pool whose `X-Forwarded-*` headers are believed: addresses or networks.
+     * @default []
+     * @example ['10.0.0.1', 'fd00::/8'] */
+    trustedProxies: z
+      .array(z.string().refine(isNetwork, 'expected an IP address or a network such as 10.0.0.0/8'))
+      .default([]),
+    /** Mirrors, logs and sockets.
+     * @default pool in $XDG_DATA_HOME or ~/.local/share
+     * @example '/var/lib/pool' */
+    dataDir: z
+      .string()
+      .min(1)
+      .transform((path) => resolve(folderOf('dataDir'), path))
+      .refine((path) => !/^\/(proc|sys|dev)(\/|$)/.test(path), 'expected a folder on a disk')
+      .default(defaultDataDir()),
+    /** The engine, as DOCKER_HOST spells it.
+     * @default $DOCKER_HOST, else the first usual socket that answers
+     * @example 'unix:///run/docker.sock' */
+    engine: z
+      .string()
+      .regex(/^(unix|tcp):\/\//, 'expected unix:///path/docker.sock or tcp://127.0.0.1:2375')
+      .optional(),
+    /** `auto` takes BuildKit where the engine has it.
+     * @default 'auto'
+     * @example 'classic' */
+    builder: z.enum(['auto', 'buildkit', 'classic']).default('auto'),
+    /** Builds at once: one keeps the machine usable for those who visit.
+     * @default 1
+     * @example 2 */
+    buildConcurrency: z.int().min(1).max(64).default(1),
+    /** Builds that may wait: far above what people cause, and soon reached by a crawler.
+     * @default 100
+     * @example 20 */
+    queueLimit: z.int().min(1).default(100),
+    /** A build beyond this hangs.
+     * @default 15 * 60_000
+     * @example 60 * 60_000 */
+    buildTimeoutMs: z
+      .int()
+      .min(1000)
+      .max(LONGEST_MS)
+      .default(15 * MINUTE_MS),
+    /** An application that does not answer within this does not listen where pool asks.
+     * @default 60_000
+     * @example 3 * 60_000 */
+    startTimeoutMs: z.int().min(1000).max(LONGEST_MS).default(MINUTE_MS),
+    /** How long clients that are no browsers are held; below the usual time-outs of a minute.
+     * @default 60_000
+     * @example 25_000 */
+    holdMs: z.int().min(0).max(LONGEST_MS).default(MINUTE_MS),
+    /** A branch's tip is at most so old.
+     * @default 10_000
+     * @example 60_000 */
+    refreshMs: z.int().min(100).max(LONGEST_MS).default(10_000),
+    /** Host ports that previews are published on, on loopback.
+     * @default { first: 20_000, last: 29_999 }
+     * @example { first: 40_000, last: 40_999 } */
+    portRange: strict({ first: HostPort, last: HostPort })
+      .refine(({ first, last }) => first <= last, 'expected first to be at most last')
+      .default({ first: 20_000, last: 29_999 }),
+    /** What one preview's container may take: memory, and processes with their threads.
+     * @default { memory: '1g', processes: 512 }
+     * @example { memory: '256m' } */
+    limits: strict({
+      memory: Memory.prefault('1g'),
+      processes: z.int().min(1).max(100_000).default(512),
+    }).prefault({}),
+    /** What a preview's root may do, and no more: what web servers need to bind low ports and to become their own users.
+     * @default ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'FSETID', 'KILL', 'NET_BIND_SERVICE', 'SETGID', 'SETUID']
+     * @example [] */
+    capabilities: z
+      .array(Capability)
+      .default([
+        'CHOWN',
+        'DAC_OVERRIDE',
+        'FOWNER',
+        'FSETID',
+        'KILL',
+        'NET_BIND_SERVICE',
+        'SETGID',
+        'SETUID',
+      ]),
+    /** Whether search engines are told to stay away (`X-Robots-Tag`).
+     * @default true
+     * @example false */
+    noindex: z.boolean().default(true),
+  }).superRefine(({ publicUrl, domains }, context) => {
+    if (publicUrl === undefined || publicUrl.hostname === domains[0]) return;
+    const message = `expected the first of domains, ${domains[0]}`;
+    context.addIssue({ code: 'custom', path: ['publicUrl'], message, input: publicUrl.href });
+  });
+}
+type Schema = ReturnType<typeof schemaIn>;
+
+/** A configuration that was checked, with every default in it. */
+export type Config = z.output<Schema>;
+/** What may stand in pool.config.ts. */
+export type ConfigInput = z.input<Schema>;
+
+/** Types what pool.config.ts exports; hands it on as it is. */
+export function defineConfig(config: Partial<ConfigInput>): Partial<ConfigInput> {
+  return config;
+}
 
 /** One thing that is wrong with a configuration. */
 export interface Problem {
+  /** `repositories[0].url`; a flag as it was written. */
   key: string;
   message: string;
+  /** The file that said it; none where a flag did, or nobody. */
+  file?: string;
 }
 
-/** Checks a configuration; all problems at once. */
-export function parseConfig(input: object): { config: Config } | { problems: Problem[] } {
-  const result = Config.safeParse(input, { reportInput: true });
+/** What a configuration file exports. */
+export interface ConfigFile {
+  path: string;
+  values: object;
+}
+
+/** Checks a configuration; flags win over the file. All problems at once. */
+export function parseConfig(
+  flags: object,
+  file?: ConfigFile,
+): { config: Config } | { problems: Problem[] } {
+  const input = { ...file?.values, ...flags };
+  const isFlag = (key: PropertyKey | undefined) => file === undefined || String(key) in flags;
+  const folderOf = (key: string) => (isFlag(key) ? standingIn() : dirname(file?.path ?? ''));
+  const result = schemaIn(folderOf).safeParse(input);
   if (result.success) return { config: result.data };
-  const problems = result.error.issues.map((issue) => {
-    const [key = '', index] = issue.path;
-    const given = (input as Record<string, unknown>)[String(key)];
-    const value = typeof index === 'number' ? (given as unknown[])[index] : given;
-    const came = value === undefined ? '' : `; came ${masked(JSON.stringify(value))}`;
-    return { key: String(key), message: issue.message + came };
-  });
+  const problems = result.error.issues.map(({ code, path, message }) => ({
+    key: spell(path),
+    message: code === 'unrecognized_keys' ? message : message + came(input, path),
+    ...(isFlag(path[0]) ? {} : { file: file?.path ?? '' }),
+  }));
   return { problems };
 }
 
 /** Where the user stands: npm moves into pool's own folder before it starts `npm start`. */
 export function standingIn(): string {
   const { INIT_CWD, npm_lifecycle_event: script } = process.env;
-  return (script === 'start' ? INIT_CWD : undefined) ?? process.cwd();
+  return (script === 'start' || script === 'pool' ? INIT_CWD : undefined) ?? process.cwd();
 }
 
-/** A password that somebody put into a URL is not printed. */
-function masked(text: string): string {
-  return text.replaceAll(/\/\/[^/@\s"]*@/g, '//…@');
+function spell(path: readonly PropertyKey[]): string {
+  return path
+    .map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`))
+    .join('')
+    .slice(1);
+}
+
+/** What stood there; never what may be secret: variables, and a password that somebody put into a URL. */
+function came(input: object, path: readonly PropertyKey[]): string {
+  let value: unknown = input;
+  for (const key of path) {
+    // A repository that was written as one string has no `url` to show.
+    if (typeof value !== 'string')
+      value = (value as Record<PropertyKey, unknown> | undefined)?.[key];
+  }
+  const secret = path.includes('env') || (path[0] === 'repositories' && typeof value === 'object');
+  if (value === undefined || secret) return '';
+  return `; came ${(JSON.stringify(value) ?? typeof value).replaceAll(/\/\/[^/@\s"]*@/g, '//…@')}`;
 }
 
 function defaultDataDir(): string {
@@ -129,25 +255,9 @@ function defaultDataDir(): string {
   return join(data, 'pool');
 }
 
-/** An absolute path, or an https URL without credentials in it; control characters never. */
-function toUrl(place: string): string | undefined {
-  if (place === '' || /[\u0000-\u001F\u007F]/.test(place)) return undefined;
-  if (place.startsWith('https://')) {
-    const url = URL.canParse(place) ? new URL(place) : undefined;
-    return url !== undefined && url.username === '' && url.password === '' ? place : undefined;
-  }
-  // Another scheme, scp's host:path, or what git would take for an option.
-  if (/^([a-z][a-z0-9+.-]*|[^/]+@[^/]+):/i.test(place) || place.startsWith('-')) return undefined;
-  return isAbsolute(place) ? place : resolve(place);
-}
-
-/** A name out of the last part of a path or URL; digits alone get a word before them. */
-function nameOf(url: string): RepositoryName | undefined {
-  const last = basename(url.replace(/\/+$/, '').replace(/\/?\.git$/, ''));
-  const plain = last
-    .toLowerCase()
-    .replaceAll(/[^a-z0-9]+/g, '-')
-    .slice(0, REPOSITORY_NAME_LIMIT)
-    .replaceAll(/^-|-$/g, '');
-  return toRepositoryName(/^[0-9]*$/.test(plain) ? `repository-${plain}`.replace(/-$/, '') : plain);
+function isNetwork(text: string): boolean {
+  const [address = '', bits, ...more] = text.split('/');
+  const most = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1;
+  if (most < 0 || more.length > 0) return false;
+  return bits === undefined || (/^[0-9]{1,3}$/.test(bits) && Number(bits) <= most);
 }

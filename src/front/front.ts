@@ -27,6 +27,8 @@ export interface FrontOptions {
   desk: Upstream;
   /** How long a client that is no browser may be held. */
   holdMs: number;
+  /** Whether search engines are told to stay away from previews. */
+  noindex: boolean;
   logger: Logger;
   /** Aborts when pool ends: streams of events end with it. */
   closing: AbortSignal;
@@ -205,7 +207,8 @@ class Front {
       const detail = `This preview publishes the ports ${ports}, and not ${port}.`;
       return exchange.answer(problemAnswer(404, 'No such port', detail));
     }
-    const own = { 'X-Pool-Commit': route.commit, 'X-Robots-Tag': 'noindex' };
+    const robots = this.#options.noindex ? { 'X-Robots-Tag': 'noindex' } : {};
+    const own = { 'X-Pool-Commit': route.commit, ...robots };
     await exchange.forward(upstream, own, () => {
       exchange.answer(silentAnswer(address, clientOfExchange(exchange)));
     });

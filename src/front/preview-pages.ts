@@ -78,6 +78,7 @@ export function previewPage(parts: PreviewPageParts, now: number): Page {
     ['Address', `resolved as ${rule}`],
     ['Mirror', `fetched ${age(mirroredAt, now)}`],
     ...runFacts(view),
+    ['Variables', variablesOf(view)],
   ];
   return layout({
     title: `${view.subject || short(view)} · preview`,
@@ -131,6 +132,12 @@ function status({ state }: PreviewView): Html {
   return html`<p class="status" role="status">
     <span class="dot ${state.phase}"></span><span data-words>${sentence(phaseWords(state))}</span>
   </p>`;
+}
+
+/** What a start is given; values are secrets, and never come here. */
+function variablesOf({ variables }: PreviewView): string {
+  const names = variables.map(({ name, layer }) => `${name} (${layer})`);
+  return names.join(', ') || 'none but those of pool';
 }
 
 /** The names of a commit, as many as one reads. */

@@ -9,6 +9,7 @@ import type { Mirror } from '../source/mirror.ts';
 import type { Found, Ref } from '../source/ref-table.ts';
 import { merge } from './merge.ts';
 import type { Choice, Control, PreviewView, Visit } from './control.ts';
+import type { Wanted } from './make-preview.ts';
 import type { Preview, PreviewId } from './preview.ts';
 import type { Previews } from './previews.ts';
 
@@ -25,6 +26,7 @@ export function controlPlane(
   mirrors: Mirrors,
   previews: Previews,
   history: History,
+  variables: (wanted: Wanted) => Promise<PreviewView['variables']>,
   freshness: Freshness,
   logger: Logger,
   closing: AbortSignal,
@@ -113,6 +115,7 @@ export function controlPlane(
       parents: summary.parents.map((parent) => label(repository, parent)),
       refs: mirror.table.at(commit).map(({ kind, name }) => `${kind} ${name}`),
       label: label(repository, commit),
+      variables: await variables(preview.wanted),
       state: preview.state,
     };
   }

@@ -30,6 +30,8 @@ export interface PreviewView {
   refs: string[];
   /** The label of the link to this very commit. */
   label: string;
+  /** The operator's variables that the next start of its container gets, and their layer. */
+  variables: { name: string; layer: string }[];
   state: PreviewState;
 }
 

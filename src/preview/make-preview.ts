@@ -16,7 +16,10 @@ export interface Wanted {
 
 /** The stages between a commit and an endpoint, in pool's words. `main.ts` binds them. */
 export interface Stages {
-  /** What the commit says of itself. */
+  /**
+   * What the commit and its operator say of it. Throws `pool-yml`, or `env-missing` where the
+   * operator's environment for it is not complete.
+   */
   readSettings(wanted: Wanted, signal: AbortSignal): Promise<CommitSettings>;
   /** The image that an earlier build of the commit left. */
   findImage(wanted: Wanted, signal: AbortSignal): Promise<Image | undefined>;

@@ -4,22 +4,14 @@ import type { Image } from '../build/image.ts';
 import { LABEL } from '../engine/labels.ts';
 import type { PortChoice } from './ports.ts';
 
-/** What one preview's container may take: room for a web application, not for a whole machine. */
-const MEMORY_BYTES = 1024 ** 3;
-const PROCESS_LIMIT = 512;
 const LOG_FILE = { 'max-size': '5m', 'max-file': '2' };
 
-/** What web servers need to bind low ports and to become their own users, and no more. */
-const CAPABILITIES = [
-  'CHOWN',
-  'DAC_OVERRIDE',
-  'FOWNER',
-  'FSETID',
-  'KILL',
-  'NET_BIND_SERVICE',
-  'SETGID',
-  'SETUID',
-];
+/** What one preview's container may take and do. */
+export interface Allowance {
+  memoryBytes: number;
+  processes: number;
+  capabilities: readonly string[];
+}
 
 /** What a container is started for. */
 export interface StartRequest {
@@ -30,7 +22,7 @@ export interface StartRequest {
   commit: string;
   /** Ports that the commit declares, the default first. */
   ports?: readonly Port[];
-  /** The commit's own variables and `POOL_…` of the design, without `PORT`. */
+  /** The commit's own variables, the operator's and `POOL_…`, without `PORT`. */
   environment: Readonly<Record<string, string>>;
 }
 
@@ -41,6 +33,7 @@ export function containerSettings(
   published: Readonly<Record<string, number>>,
   network: string,
   instance: string,
+  allowance: Allowance,
 ): Docker.ContainerCreateOptions {
   const bindings = Object.entries(published).map(([port, hostPort]) => [
     `${port}/tcp`,
@@ -63,10 +56,10 @@ export function containerSettings(
     HostConfig: {
       PortBindings: Object.fromEntries(bindings) as Docker.PortMap,
       NetworkMode: network,
-      Memory: MEMORY_BYTES,
-      PidsLimit: PROCESS_LIMIT,
+      Memory: allowance.memoryBytes,
+      PidsLimit: allowance.processes,
       CapDrop: ['ALL'],
-      CapAdd: CAPABILITIES,
+      CapAdd: [...allowance.capabilities],
       SecurityOpt: ['no-new-privileges'],
       LogConfig: { Type: 'json-file', Config: LOG_FILE },
       RestartPolicy: { Name: 'no' },

@@ -5,7 +5,7 @@ import type { Engine } from '../engine/connect.ts';
 import { engineError, isConflict, isMissing } from '../engine/engine-error.ts';
 import { LABEL, labelFilter } from '../engine/labels.ts';
 import { PreviewError } from '../errors.ts';
-import { containerSettings, type StartRequest } from './container-settings.ts';
+import { type Allowance, containerSettings, type StartRequest } from './container-settings.ts';
 import type { Endpoint } from './endpoint.ts';
 import { type FoundContainer, Inspected, publishedBy, toFound } from './found-container.ts';
 import type { HostPorts } from './host-ports.ts';
@@ -38,12 +38,14 @@ export class Containers {
   readonly #engine: Engine;
   readonly #instance: string;
   readonly #hostPorts: HostPorts;
+  readonly #allowance: Allowance;
   #makingNetwork: Promise<string> | undefined;
 
-  constructor(engine: Engine, instance: string, hostPorts: HostPorts) {
+  constructor(engine: Engine, instance: string, hostPorts: HostPorts, allowance: Allowance) {
     this.#engine = engine;
     this.#instance = instance;
     this.#hostPorts = hostPorts;
+    this.#allowance = allowance;
   }
 
   /**
@@ -104,7 +106,14 @@ export class Containers {
     const published = Object.fromEntries(
       choice.published.map((port, index) => [port, hostPorts[index] ?? 0]),
     );
-    const settings = containerSettings(request, choice, published, network, this.#instance);
+    const settings = containerSettings(
+      request,
+      choice,
+      published,
+      network,
+      this.#instance,
+      this.#allowance,
+    );
     let containerId = '';
     try {
       const made = docker.createContainer(settings);

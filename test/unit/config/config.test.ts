@@ -8,7 +8,7 @@ function problemsOf(input: object) {
 }
 
 function configOf(input: object) {
-  const parsed = parseConfig({ repository: ['/srv/shop'], ...input });
+  const parsed = parseConfig({ repositories: ['/srv/shop'], ...input });
   if ('problems' in parsed) throw new Error(JSON.stringify(parsed.problems));
   return parsed.config;
 }
@@ -31,7 +31,7 @@ describe('a repository', () => {
     ['docs=/srv/a=b', 'docs', '/srv/a=b'],
     ['/srv/a=b', 'a-b', '/srv/a=b'],
   ])('%s is named %s', (spec, name, url) => {
-    expect(configOf({ repository: [spec] }).repository).toEqual([{ name, url }]);
+    expect(configOf({ repositories: [spec] }).repositories).toMatchObject([{ name, url }]);
   });
 
   it.each([
@@ -52,9 +52,9 @@ describe('a repository', () => {
     '/srv/a\nb',
     '/srv/a\0b',
   ])('%s is refused', (spec) => {
-    expect(problemsOf({ repository: [spec] })).toMatchObject([
+    expect(problemsOf({ repositories: [spec] })).toMatchObject([
       {
-        key: 'repository',
+        key: expect.stringMatching(/^repositories/) as string,
         message: expect.stringMatching(
           /^expected (the path of a Git repository or an https URL|a name of)/,
         ) as string,
@@ -63,7 +63,7 @@ describe('a repository', () => {
   });
 
   it('with a password in its URL is refused without showing that', () => {
-    const [problem] = problemsOf({ repository: ['https://user:secret@git.example.com/x.git'] });
+    const [problem] = problemsOf({ repositories: ['https://user:secret@git.example.com/x.git'] });
     expect(problem?.message).not.toContain('secret');
   });
 
@@ -75,35 +75,40 @@ describe('a repository', () => {
     '-a=/srv/x',
     'a_b=/srv/x',
   ])('is not named as in %s', (spec) => {
-    expect(problemsOf({ repository: [spec] })).toMatchObject([
+    expect(problemsOf({ repositories: [spec] })).toMatchObject([
       {
-        key: 'repository',
+        key: expect.stringMatching(/^repositories/) as string,
         message: expect.stringMatching(/expected a name of a-z, 0-9/) as string,
       },
     ]);
   });
 
   it('has a name of its own', () => {
-    expect(problemsOf({ repository: ['/srv/shop', '/var/shop'] })).toMatchObject([
-      { key: 'repository', message: expect.stringContaining('came shop twice') as string },
+    expect(problemsOf({ repositories: ['/srv/shop', '/var/shop'] })).toMatchObject([
+      {
+        key: expect.stringMatching(/^repositories/) as string,
+        message: expect.stringContaining('came shop twice') as string,
+      },
     ]);
   });
 
   it('is needed', () => {
-    expect(problemsOf({ repository: [] })).toMatchObject([
+    expect(problemsOf({ repositories: [] })).toMatchObject([
       {
-        key: 'repository',
+        key: expect.stringMatching(/^repositories/) as string,
         message: expect.stringContaining('expected at least one repository') as string,
       },
     ]);
-    expect(problemsOf({})).toMatchObject([{ key: 'repository' }]);
+    expect(problemsOf({})).toMatchObject([
+      { key: expect.stringMatching(/^repositories/) as string },
+    ]);
   });
 });
 
 describe('everything else', () => {
   it('has defaults', () => {
     expect(configOf({})).toMatchObject({
-      domain: ['pool.localhost', 'pool.dev'],
+      domains: ['pool.localhost', 'pool.dev'],
       listen: { host: '127.0.0.1', port: 8080 },
       builder: 'auto',
       buildConcurrency: 1,
@@ -122,17 +127,17 @@ describe('everything else', () => {
   });
 
   it('takes domains in any case', () => {
-    expect(configOf({ domain: ['Pool.Example.COM'] }).domain).toEqual(['pool.example.com']);
+    expect(configOf({ domains: ['Pool.Example.COM'] }).domains).toEqual(['pool.example.com']);
   });
 
   it.each([
-    ['domain', ['a..b'], 'a..b'],
-    ['domain', ['-a.dev'], '-a.dev'],
-    ['domain', ['a_b.dev'], 'a_b.dev'],
-    ['domain', ['pool.dev:80'], 'pool.dev:80'],
-    ['domain', [`${'a'.repeat(64)}.dev`], 'aaa'],
-    ['domain', ['ä.dev'], 'ä.dev'],
-    ['domain', ['.dev'], '.dev'],
+    ['domains', ['a..b'], 'a..b'],
+    ['domains', ['-a.dev'], '-a.dev'],
+    ['domains', ['a_b.dev'], 'a_b.dev'],
+    ['domains', ['pool.dev:80'], 'pool.dev:80'],
+    ['domains', [`${'a'.repeat(64)}.dev`], 'aaa'],
+    ['domains', ['ä.dev'], 'ä.dev'],
+    ['domains', ['.dev'], '.dev'],
     ['listen', '127.0.0.1', '127.0.0.1'],
     ['listen', '127.0.0.1:65536', '65536'],
     ['listen', '127.0.0.1:http', 'http'],
@@ -145,37 +150,126 @@ describe('everything else', () => {
     ['buildConcurrency', '2', '"2"'],
     ['queueLimit', 0, '0'],
     ['holdMs', -1, '-1'],
-    ['portRange', { first: 80, last: 90 }, '80'],
+    ['portRange', { first: 80, last: 90 }, /came [89]0/],
     ['portRange', { first: 30_000, last: 20_000 }, '30000'],
-    ['portRange', { first: 20_000 }, '20000'],
-    ['data-dir', '', '""'],
+    ['portRange', { first: 20_000 }, 'undefined'],
+    ['dataDir', '', '""'],
+    ['limits', { memory: '1' }, '"1"'],
+    ['limits', { memory: '5m' }, '5m'],
+    ['limits', { processes: 0 }, '0'],
+    ['capabilities', ['ROOT'], 'ROOT'],
+    ['trustedProxies', ['10.0.0.0/33'], '33'],
+    ['trustedProxies', ['proxy.example.com'], 'proxy'],
+    ['trustedProxies', ['::/129'], '129'],
+    ['publicUrl', 'ftp://pool.localhost', 'ftp'],
+    ['publicUrl', 'https://pool.localhost/path', 'path'],
+    ['buildTimeoutMs', 2 ** 31, '2147483648'],
   ])('%s: %o is refused, with what came', (key, value, came) => {
-    const problems = problemsOf({ repository: ['/srv/shop'], [key]: value });
-    expect(problems.map((problem) => problem.key)).toContain(key);
+    const problems = problemsOf({ repositories: ['/srv/shop'], [key]: value });
+    expect(problems.map((problem) => problem.key.split(/[.[]/)[0])).toContain(key);
     for (const { message } of problems) {
       expect(message).toMatch(/expected|too small|too big/i);
-      expect(message).toContain(came);
+      expect(message).toMatch(came);
     }
   });
 
+  it.each([
+    [{ repositorys: ['/srv/shop'] }, '', 'did you mean "repositories"?'],
+    [{ domain: ['x.dev'] }, '', '"domain" is no option here; did you mean "domains"?'],
+    [{ limits: { memry: '1g' } }, 'limits', 'did you mean "memory"?'],
+    [{ portRange: { first: 20_000, last: 20_001, lst: 1 } }, 'portRange', 'did you mean "last"?'],
+    [{ repositories: [{ url: '/srv/x', evn: {} }] }, 'repositories[0]', 'did you mean "env"?'],
+    [
+      { repositories: [{ url: '/srv/x', refs: [{ match: 'x', matches: 'y' }] }] },
+      'repositories[0].refs[0]',
+      'did you mean "match"?',
+    ],
+  ])('an unknown key names the nearest known one: %o', (input, key, message) => {
+    const problems = problemsOf({ repositories: ['/srv/shop'], ...input });
+    expect(problems).toContainEqual({ key, message: expect.stringContaining(message) as string });
+  });
+
+  it.each([
+    { env: { TOKEN: 5 } },
+    { env: { 'TO KEN': 'hunter2' } },
+    { env: { POOL_COMMIT: 'hunter2' } },
+    { env: { PORT: 'hunter2' } },
+    { evn: { TOKEN: 'hunter2' } },
+    { env: 'hunter2' },
+    { refs: [{ env: { TOKEN: 'hunter2' } }] },
+    { refs: { env: { TOKEN: 'hunter2' } } },
+  ])('no problem shows a variable that is secret: %o', (repository) => {
+    const input = { repositories: [{ url: '/srv/shop', ...repository }] };
+    const problems = problemsOf(input);
+    expect(problems).not.toEqual([]);
+    expect(JSON.stringify(problems)).not.toContain('hunter2');
+  });
+
+  it('flags win over the file, and what is relative begins where it was written', () => {
+    const values = { repositories: ['shop'], dataDir: 'data', holdMs: 5, listen: '1' };
+    const parsed = parseConfig({ listen: '2', dataDir: 'other' }, { path: '/etc/pool.js', values });
+    expect(parsed).toMatchObject({
+      config: {
+        repositories: [{ url: '/etc/shop' }],
+        dataDir: resolve('other'),
+        holdMs: 5,
+        listen: { port: 2 },
+      },
+    });
+  });
+
+  it('a problem says whether the file or a flag made it', () => {
+    const parsed = parseConfig(
+      { listen: 'x' },
+      { path: '/etc/pool.js', values: { repositories: ['/srv/x'], holdMs: -1 } },
+    );
+    expect(parsed).toEqual({
+      problems: [
+        { key: 'listen', message: expect.stringContaining('<host>:<port>') as string },
+        {
+          key: 'holdMs',
+          message: expect.stringContaining('came -1') as string,
+          file: '/etc/pool.js',
+        },
+      ],
+    });
+  });
+
+  it.each([
+    [{ limits: { memory: '512m' } }, { limits: { memory: 512 * 2 ** 20, processes: 512 } }],
+    [{ capabilities: ['cap_chown', 'SETUID'] }, { capabilities: ['CHOWN', 'SETUID'] }],
+    [{ trustedProxies: ['10.0.0.0/8', '::1'] }, { trustedProxies: ['10.0.0.0/8', '::1'] }],
+    [{ noindex: false }, { noindex: false }],
+  ])('%o is taken', (input, config) => {
+    expect(configOf(input)).toMatchObject(config);
+  });
+
+  it('a public URL has the first domain', () => {
+    const publicUrl = 'https://pool.localhost:8443';
+    expect(configOf({ publicUrl }).publicUrl?.href).toBe(`${publicUrl}/`);
+    expect(problemsOf({ repositories: ['/srv/x'], publicUrl: 'https://pool.dev' })).toMatchObject([
+      { key: 'publicUrl', message: expect.stringContaining('pool.localhost') as string },
+    ]);
+  });
+
   it('that nobody knows is refused by its name', () => {
-    expect(JSON.stringify(problemsOf({ repository: ['/srv/shop'], colour: 'red' }))).toContain(
+    expect(JSON.stringify(problemsOf({ repositories: ['/srv/shop'], colour: 'red' }))).toContain(
       'colour',
     );
   });
 
   it('is checked at once, and every problem is told', () => {
     const problems = problemsOf({
-      repository: ['http://x/'],
+      repositories: ['http://x/'],
       listen: 'x',
-      domain: ['..'],
+      domains: ['..'],
       holdMs: -1,
     });
     expect(problems.map(({ key }) => key).toSorted()).toEqual([
-      'domain',
+      'domains[0]',
       'holdMs',
       'listen',
-      'repository',
+      'repositories[0].url',
     ]);
     for (const { message } of problems) expect(message).toMatch(/; came /);
   });

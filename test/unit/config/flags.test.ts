@@ -19,7 +19,7 @@ describe('flags are read', () => {
     [['--repository', 'a', '--repository=b'], { repository: ['a', 'b'] }],
     [['--help'], { help: true }],
   ])('%o', (args, values) => {
-    expect(read(...args)).toEqual({ values, problems: [] });
+    expect(read(...args)).toEqual({ values, words: [], problems: [] });
   });
 });
 
