@@ -49,6 +49,8 @@ export interface SeenRequest {
   complete: boolean;
   /** What came after it as "echo" met it. */
   echoed: string;
+  /** Bytes that are here and nobody has read. */
+  waiting: number;
 }
 
 /** Everything known of a play. */
@@ -208,6 +210,9 @@ async function serve(socket: Socket): Promise<void> {
       ...NOTHING,
       trailers: [],
       chunkLines: [],
+      get waiting() {
+        return reader.buffer.length;
+      },
     };
     play?.requests.push(request);
     const scene = { socket, reader, request, play, body: readBody(reader, request) };

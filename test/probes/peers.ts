@@ -84,6 +84,7 @@ const nginx: Peer = {
       file,
       `daemon off; worker_processes 1; pid ${folder}/nginx.pid; error_log stderr crit;
 ${process.getuid?.() === 0 ? 'user root;' : ''}
+worker_rlimit_nofile 20000;
 events { worker_connections 8192; }
 http {
   access_log off; ${temporary}
