@@ -1,6 +1,7 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { bringUpEngine } from './bring-up-engine.ts';
 
 /** Where browsers are, on the systems that people have; `CHROMIUM` names another. */
 const BROWSERS = [
@@ -13,12 +14,11 @@ const BROWSERS = [
 const root = join(import.meta.dirname, '..');
 const strict = process.env['CI'] === 'true';
 
-const engine = script('docker/engine.sh');
-const ready = engine !== undefined && script('docker/base-images.sh', engine) !== undefined;
+const engine = bringUpEngine();
 const browser = process.env['CHROMIUM'] ?? BROWSERS.find((path) => existsSync(path));
 
 const missing = [
-  ...(ready
+  ...(engine !== undefined
     ? []
     : [
         'The tests in test/engine did not run: no Docker engine; "docker/engine.sh up" starts one or says how.',
@@ -31,20 +31,8 @@ process.exitCode = await vitest();
 for (const line of missing) process.stderr.write(`${line}\n`);
 if (strict && missing.length > 0) process.exitCode = 1;
 
-/** Runs a script of the repository, its progress on the terminal; its output, or nothing on failure. */
-function script(name: string, dockerHost?: string): string | undefined {
-  const env = { ...process.env, ...(dockerHost === undefined ? {} : { DOCKER_HOST: dockerHost }) };
-  const { status, stdout } = spawnSync(join(root, name), {
-    cwd: root,
-    env,
-    stdio: ['ignore', 'pipe', 'inherit'],
-    encoding: 'utf8',
-  });
-  return status === 0 ? stdout.trim().replace(/^DOCKER_HOST=/, '') : undefined;
-}
-
 async function vitest(): Promise<number> {
-  const projects = ['--project', 'unit', ...(ready ? ['--project', 'engine'] : [])];
+  const projects = ['--project', 'unit', ...(engine === undefined ? [] : ['--project', 'engine'])];
   const cli = join(root, 'node_modules/vitest/vitest.mjs');
   const args = [
     cli,

@@ -1,0 +1,28 @@
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { EVERY_PROBE } from '../probes/every-probe.ts';
+import { type Laboratory, openLaboratory } from '../probes/laboratory.ts';
+import { AT_ONCE } from '../probes/try.ts';
+
+let laboratory: Laboratory;
+beforeAll(async () => {
+  vi.setConfig({ maxConcurrency: AT_ONCE });
+  laboratory = await openLaboratory();
+});
+afterAll(async () => await laboratory[Symbol.asyncDispose]());
+
+// Each promise of the data path, over real sockets to a hostile application in a real container.
+describe.concurrent('side by side:', () => {
+  for (const probe of EVERY_PROBE.filter(({ alone }) => !alone)) {
+    test(`${probe.family}: ${probe.name}`, async () => {
+      await expect(probe.run(laboratory.pool)).resolves.toBeUndefined();
+    });
+  }
+});
+
+describe('alone:', () => {
+  for (const probe of EVERY_PROBE.filter(({ alone }) => alone)) {
+    test(`${probe.family}: ${probe.name}`, async () => {
+      await expect(probe.run(laboratory.pool)).resolves.toBeUndefined();
+    });
+  }
+});

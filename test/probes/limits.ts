@@ -1,0 +1,176 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { valuesOf } from './application.ts';
+import { hold, type Probe, see } from './probe.ts';
+import { Wire } from './wire.ts';
+
+const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
+/** A client that needs longer for its headers is given up; 15 s, and how exactly one looks. */
+const SLOWEST_HEADERS_MS = 19_000;
+/** More than the connections that pool has to one preview, 1024; half of them are for slow bodies. */
+const SLOW_BODIES = 1200;
+const HALF = 512;
+const LARGE = Array.from({ length: 6 }, (_, index) => `X-Large-${index}: ${'x'.repeat(5000)}`);
+
+const slow: readonly Omit<Probe, 'family'>[] = [
+  {
+    name: 'a body that has not begun takes no connection to the application yet',
+    own: true,
+    alone: true,
+    async run(target) {
+      const play = await target.application.play([{ do: 'body' }, OK]);
+      using wire = new Wire(target);
+      wire.ask(play, 'POST / HTTP/1.1', 'Content-Length: 5');
+      await sleep(100);
+      see('requests', (await play.seen()).requests.length, 0);
+      see('status', (await wire.write('hello').answer('POST')).status, 200);
+      see('body', (await play.request()).body, 'hello');
+    },
+  },
+  {
+    name: 'a request whose body is long in coming reaches the application before it',
+    async run(target) {
+      const play = await target.application.play([{ do: 'body' }, OK]);
+      using wire = new Wire(target);
+      wire.ask(play, 'POST / HTTP/1.1', 'Transfer-Encoding: chunked');
+      await play.until('the head', ({ requests }) => requests.length === 1, 1500);
+      see('status', (await wire.write('5\r\nhello\r\n0\r\n\r\n').answer('POST')).status, 200);
+      see('body', (await play.request()).body, 'hello');
+    },
+  },
+  {
+    name: `${SLOW_BODIES} slow bodies hold nobody up: others are answered within a second`,
+    alone: true,
+    async run(target) {
+      const crawling = await target.application.play([{ do: 'body' }, OK]);
+      const wires = Array.from({ length: SLOW_BODIES }, (_, index) =>
+        new Wire(target)
+          .ask(crawling, 'POST / HTTP/1.1', 'Content-Length: 1000')
+          .write(index % 2 === 0 ? 'x' : ''),
+      );
+      try {
+        await sleep(1500);
+        const play = await target.application.play([OK]);
+        for (let round = 0; round < 20; round += 1) {
+          using wire = new Wire(target);
+          see('status', (await wire.ask(play).answer('GET', 1000)).status, 200);
+        }
+      } finally {
+        for (const wire of wires) wire.socket.destroy();
+      }
+      await crawling.until('all of them gone', ({ open }) => open === 0);
+    },
+  },
+  {
+    name: `at most half of a preview's connections, ${HALF}, serve bodies that arrive slowly`,
+    own: true,
+    alone: true,
+    async run(target) {
+      const crawling = await target.application.play([{ do: 'body' }, OK]);
+      const wires = Array.from({ length: SLOW_BODIES }, () =>
+        new Wire(target).ask(crawling, 'POST / HTTP/1.1', 'Content-Length: 9').write('x'),
+      );
+      try {
+        await sleep(1500);
+        const { open } = await crawling.seen();
+        hold(`1 to ${HALF} connections`, open > 0 && open <= HALF, open);
+      } finally {
+        for (const wire of wires) wire.socket.destroy();
+      }
+      await crawling.until('all of them gone', (seen) => seen.open === 0);
+    },
+  },
+];
+
+const limits: readonly Omit<Probe, 'family'>[] = [
+  {
+    name: '30 KB of headers reach the application',
+    own: true,
+    async run(target) {
+      const play = await target.application.play([OK]);
+      using wire = new Wire(target);
+      see('status', (await wire.ask(play, 'GET / HTTP/1.1', ...LARGE).answer()).status, 200);
+      const { head } = await play.request();
+      see('last of them', valuesOf(head, 'x-large-5')[0]?.length, 5000);
+    },
+  },
+  {
+    name: '30 KB of headers reach the client',
+    own: true,
+    async run(target) {
+      const play = await target.application.play([
+        OK.replace('\r\n\r\n', ['', ...LARGE, '', ''].join('\r\n')),
+      ]);
+      using wire = new Wire(target);
+      const { head, body } = await wire.ask(play).answer();
+      see('last of them', [valuesOf(head, 'x-large-5')[0]?.length, body], [5000, 'ok']);
+    },
+  },
+  {
+    name: 'headers without an end are refused, and reach no application',
+    async run(target) {
+      const play = await target.application.play([OK]);
+      using wire = new Wire(target);
+      wire.write(wire.headOf(play, 'GET / HTTP/1.1').slice(0, -2));
+      for (let line = 0; line < 2000 && !wire.closed; line += 1) {
+        wire.write(`X-Endless-${line}: ${'x'.repeat(1000)}\r\n`);
+      }
+      const answer = await wire.answer().catch(() => undefined);
+      hold('a refusal', wire.closed || (answer?.status ?? 0) >= 400, wire.text);
+      see('requests', (await play.seen()).requests.length, 0);
+    },
+  },
+  {
+    name: 'an answer whose headers have no end is a 502, soon',
+    async run(target) {
+      const line = `X-Endless: ${'x'.repeat(1000)}\r\n`;
+      const play = await target.application.play([
+        'HTTP/1.1 200 OK\r\n',
+        line.repeat(2000),
+        { do: 'silence' },
+      ]);
+      using wire = new Wire(target);
+      see('status', (await wire.ask(play).answer('GET', 3000)).status, 502);
+    },
+  },
+  {
+    name: 'chunk extensions and trailers without an end are cut off',
+    own: true,
+    async run(target) {
+      for (const start of ['5;', '0\r\nX-Endless: ']) {
+        const play = await target.application.play([{ do: 'body' }, OK]);
+        using wire = new Wire(target);
+        wire.ask(play, 'POST / HTTP/1.1', 'Transfer-Encoding: chunked').write(start);
+        wire.write('x'.repeat(1_000_000));
+        const answer = await wire.answer('POST', 3000).catch(() => undefined);
+        hold('a refusal', wire.closed || (answer?.status ?? 0) >= 400, wire.text);
+        hold(
+          'no whole body',
+          (await play.seen()).requests.every((one) => !one.complete),
+          'one',
+        );
+      }
+    },
+  },
+  {
+    name: 'a client that dawdles over its headers, or brings none, is given up',
+    async run(target) {
+      const play = await target.application.play([OK]);
+      using dawdling = new Wire(target);
+      using silent = new Wire(target);
+      dawdling.write(dawdling.headOf(play, 'GET / HTTP/1.1').slice(0, -2));
+      const drip = setInterval(() => dawdling.write('X-Drip: 1\r\n'), 1000);
+      try {
+        await Promise.all([dawdling.end(SLOWEST_HEADERS_MS), silent.end(SLOWEST_HEADERS_MS)]);
+      } finally {
+        clearInterval(drip);
+      }
+      see('requests', (await play.seen()).requests.length, 0);
+    },
+  },
+];
+
+/** What is slow, and what is large. */
+export const LIMIT_PROBES: readonly Probe[] = [
+  ...slow.map((one) => ({ family: 'slow bodies', ...one })),
+  ...limits.map((one) => ({ family: 'limits', ...one })),
+];
