@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { type BuildListener, buildImage } from '../../../src/build/builder.ts';
 import { PreviewError } from '../../../src/errors.ts';
-import { openContext } from '../../../src/source/context.ts';
+import { openContext, planContext } from '../../../src/source/context.ts';
 import { type BuildAnswer, fakeEngine } from '../fixtures/fake-engine.ts';
 import { GitRepository } from '../fixtures/git-repository.ts';
 import { NEVER, until } from '../fixtures/until.ts';
@@ -23,8 +23,8 @@ async function build(
   await using fake = await fakeEngine(answer, buildKit);
   const lines: string[] = [];
   const listener = { ...SILENT, lines: (more: readonly string[]) => void lines.push(...more) };
-  const labels = {};
-  const request = { context, dockerfile: 'Dockerfile', tag: 'pool-test', labels };
+  const packed = { stream: context, dockerfile: 'Dockerfile', target: undefined, args: {} };
+  const request = { context: packed, tag: 'pool-test', labels: {} };
   const outcome = await buildImage(fake.engine, request, listener, limitMs, signal).catch(
     (error: unknown) => error,
   );
@@ -195,7 +195,8 @@ it('an engine that goes away while it is sent a context leaves no git behind', a
       Array.from({ length: 40 }, (_, index) => [`${index}.bin`, Buffer.alloc(500_000, index)]),
     ),
   });
-  const { stream } = await openContext(repository.gitDir, commit, 0, NEVER);
+  const plan = await planContext(repository.gitDir, commit, {}, NEVER);
+  const { stream } = openContext(repository.gitDir, plan, 0, NEVER);
   expect(await gitChildren()).toHaveLength(1);
   const { outcome } = await build(stopReading, { context: stream });
   expect(outcome).toMatchObject({ code: 'engine-lost', message: expect.stringMatching(AWAY) });
