@@ -102,8 +102,10 @@ async function startBuild(
     return (await Promise.race([sent, failed])) as unknown as AsyncIterable<Buffer>;
   } catch (error) {
     const { statusCode, message } = error as { statusCode?: number; message: string };
-    if (statusCode === undefined) throw error;
-    throw explainBuild(message.replace(/^\(HTTP code [0-9]+\) [^-]* - /, ''), trace.progress.step);
+    const said = message.replace(/^\(HTTP code [0-9]+\) [^-]* - /, '');
+    // Another status, a page or nothing is no builder's word: something else answered.
+    const told = (statusCode === 400 || statusCode === 500) && /^\w/.test(said);
+    throw told ? explainBuild(said, trace.progress.step) : error;
   }
 }
 

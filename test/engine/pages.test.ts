@@ -1,10 +1,11 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { GitRepository } from '../unit/fixtures/git-repository.ts';
 import { fresh, page as pageOf } from './fixtures/applications.ts';
+import { launchBrowser } from './fixtures/browser.ts';
 import { TestPool } from './fixtures/test-pool.ts';
 
 /** Where `SCREENSHOTS` names a folder, what was looked at is kept there. */
@@ -19,18 +20,7 @@ const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 describe.runIf(CHROMIUM !== undefined)('in a browser', () => {
   let browser: Browser;
   beforeAll(async () => {
-    browser = await chromium.launch({
-      executablePath: CHROMIUM ?? '',
-      args: [
-        '--no-sandbox',
-        '--disable-gpu',
-        '--disable-quic',
-        '--disable-background-networking',
-        '--disable-component-update',
-        '--disable-sync',
-        '--no-first-run',
-      ],
-    });
+    browser = await launchBrowser(CHROMIUM ?? '');
   });
   afterAll(async () => await browser.close());
 
