@@ -114,6 +114,7 @@ export function controlPlane(
       refs: mirror.table.at(commit).map(({ kind, name }) => `${kind} ${name}`),
       label: label(repository, commit),
       state: preview.state,
+      happened: previews.happened(preview.id),
     };
   }
 
