@@ -18,6 +18,7 @@ import { Upstream } from './front/upstream.ts';
 import type { Logger } from './logger.ts';
 import { BuildQueue } from './preview/build-queue.ts';
 import { controlPlane, labeller } from './preview/control-plane.ts';
+import { Journal } from './preview/journal.ts';
 import type { Stages, Wanted } from './preview/make-preview.ts';
 import { type PreviewId, previewId } from './preview/preview.ts';
 import { Previews } from './preview/previews.ts';
@@ -157,7 +158,11 @@ export async function openPool(config: Config, logger: Logger): Promise<Pool> {
 
   const routes = new Routes();
   const logs = join(dataDir, 'logs');
-  const previews = new Previews(stages, containers, routes, logs, logger, signal);
+  const journal = new Journal(join(dataDir, 'history.sqlite'), (error) =>
+    logger('history-lost', { error: error.message }),
+  );
+  opening.defer(() => journal[Symbol.dispose]());
+  const previews = new Previews(stages, containers, routes, logs, journal, logger, signal);
   const freshness = { ...FRESHNESS, refreshMs: config.refreshMs };
   const variables = async (wanted: Wanted) => {
     const { settings: ours, refs } = servedOf(wanted);
@@ -224,6 +229,7 @@ export async function openPool(config: Config, logger: Logger): Promise<Pool> {
       front.closeAllConnections();
       desk.closeAllConnections();
       await close(desk);
+      journal[Symbol.dispose]();
     },
   };
 }

@@ -1,6 +1,6 @@
 import { html, type Html } from '../page/html.ts';
 import { layout, type Page, readScript } from '../page/layout.ts';
-import { age, duration, phaseWords } from '../page/words.ts';
+import { age, duration, happenedWords, phaseWords } from '../page/words.ts';
 import type { PreviewView } from '../preview/control.ts';
 
 /** What a page about a preview is made from. */
@@ -100,10 +100,22 @@ export function previewPage(parts: PreviewPageParts, now: number): Page {
               <dd>${value}</dd>`,
         )}
       </dl>
+      ${happenedList(view)}
       <h2>Log</h2>
       ${logBox(log)}
     </main>`,
   });
+}
+
+function happenedList({ happened }: PreviewView): Html | undefined {
+  if (happened.length === 0) return undefined;
+  const entries = happened.map((one) => {
+    const at = new Date(one.at).toISOString();
+    return html`<dt><time datetime="${at}">${at.slice(0, 19).replace('T', ' ')}</time></dt>
+      <dd>${sentence(happenedWords(one))}</dd>`;
+  });
+  return html`<h2>What happened (UTC)</h2>
+    <dl>${entries}</dl>`;
 }
 
 /** For crawlers and link unfurlers: what the link is about. */

@@ -1,3 +1,4 @@
+import type { Happened } from '../preview/journal.ts';
 import type { PreviewState } from '../preview/state.ts';
 
 /** "1.8 s", "240 ms", "2 min 5 s". */
@@ -44,6 +45,32 @@ export function phaseWords(state: PreviewState): string {
     }
   }
 }
+
+/** What happened to a preview, in a sentence without its full stop. */
+export function happenedWords(happened: Happened): string {
+  switch (happened.what) {
+    case 'queued':
+      return 'asked for, and queued';
+    case 'building':
+      return 'its turn came, the build began';
+    case 'starting':
+      return `${buildWords(happened.build)}; a container was started`;
+    case 'found':
+      return 'pool started, and found its container running';
+    case 'ready':
+      return `ready, it answered after ${duration(happened.startMs)}`;
+    case 'failed':
+      return `failed (${happened.code}): ${happened.message}`;
+    case 'cooled':
+      return COOLED[happened.why];
+  }
+}
+
+const COOLED = {
+  retried: 'tried once more',
+  stopped: 'its container was stopped or removed from outside',
+  'engine-away': 'its container was gone when the engine came back',
+} as const;
 
 function buildWords(build: Extract<PreviewState, { phase: 'starting' }>['build']): string {
   if (build.reused) return 'nothing to build, the image was there';

@@ -117,6 +117,7 @@ export function controlPlane(
       label: label(repository, commit),
       variables: await variables(preview.wanted),
       state: preview.state,
+      happened: previews.happened(preview.id),
     };
   }
 

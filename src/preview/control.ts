@@ -3,6 +3,7 @@ import type { LogPiece } from '../build/build-log.ts';
 import type { Failure } from '../errors.ts';
 import type { Endpoint } from '../run/endpoint.ts';
 import type { CommitId } from '../source/commit-id.ts';
+import type { Happened } from './journal.ts';
 import type { PreviewId } from './preview.ts';
 import type { PreviewState } from './state.ts';
 
@@ -33,6 +34,8 @@ export interface PreviewView {
   /** The operator's variables that the next start of its container gets, and their layer. */
   variables: { name: string; layer: string }[];
   state: PreviewState;
+  /** What happened last, newest first. */
+  happened: Happened[];
 }
 
 /** Something to choose from, or a name that is near. */

@@ -25,7 +25,7 @@ export class Preview implements Witness {
   readonly wanted: Wanted;
   readonly log: BuildLog;
   readonly #stages: Stages;
-  readonly #onState: (preview: Preview) => void;
+  readonly #onState: (preview: Preview, entered?: PreviewEvent) => void;
   readonly #logger: Logger;
   readonly #closing: AbortSignal;
   #state: PreviewState = { phase: 'cold', since: Date.now() };
@@ -36,7 +36,7 @@ export class Preview implements Witness {
     wanted: Wanted,
     stages: Stages,
     log: BuildLog,
-    onState: (preview: Preview) => void,
+    onState: (preview: Preview, entered?: PreviewEvent) => void,
     logger: Logger,
     closing: AbortSignal,
   ) {
@@ -63,21 +63,21 @@ export class Preview implements Witness {
     const { phase } = this.#state;
     const again = phase === 'failed' && this.#state.failure.ours;
     if (phase !== 'cold' && !again) return;
-    if (again) this.tell({ type: 'cooled' });
+    if (again) this.tell({ type: 'cooled', why: 'retried' });
     void this.#begin((signal) => makePreview(this.wanted, this.#stages, this, signal));
   }
 
   /** Starts once more after a failure. */
   retry(): void {
     if (this.#state.phase !== 'failed') return;
-    this.tell({ type: 'cooled' });
+    this.tell({ type: 'cooled', why: 'retried' });
     this.visit();
   }
 
   /** Goes on with a container that an earlier process started. */
   adopt(endpoint: Endpoint, build: BuildSummary): Promise<void> {
     return this.#begin(async (signal) => {
-      this.tell({ type: 'starting', build });
+      this.tell({ type: 'starting', build, found: true });
       await using container = this.#stages.holdContainer(endpoint);
       // A pool that ends says nothing about the container.
       signal.addEventListener('abort', () => container.keep(), { once: true });
@@ -98,8 +98,9 @@ export class Preview implements Witness {
     const before = this.#state.phase;
     this.#state = advance(this.#state, event, Date.now());
     if (event.type === 'building') this.log.clear();
-    if (this.#state.phase !== before) this.#logger('preview', this.wanted, describe(this.#state));
-    this.#onState(this);
+    const entered = this.#state.phase !== before;
+    if (entered) this.#logger('preview', this.wanted, describe(this.#state));
+    this.#onState(this, entered ? event : undefined);
     this.#changed.resolve();
     this.#changed = Promise.withResolvers();
   }

@@ -9,8 +9,10 @@ import type { Containers, Vitals } from '../run/containers.ts';
 import type { FoundContainer } from '../run/found-container.ts';
 import { toCommitId } from '../source/commit-id.ts';
 import type { Route } from './control.ts';
+import { type Happened, type Journal, toEntry } from './journal.ts';
 import type { Stages, Wanted } from './make-preview.ts';
 import { Preview, type PreviewId, previewId } from './preview.ts';
+import type { PreviewEvent } from './state.ts';
 
 /** Where the routes of ready previews are published; the front's table, or a proxy's. */
 export interface RouteTable {
@@ -24,6 +26,9 @@ const ADOPTION_WAIT_MS = 1000;
 /** An engine that shuts down ends containers first; their deaths just before it went are its own. */
 const SHUTDOWN_MS = 60_000;
 
+/** As much of what happened as one reads. */
+const SHOWN = 20;
+
 /** 128 + SIGKILL and 128 + SIGTERM: how `docker stop`, `kill` and `rm` end a container. */
 const STOPPED = new Set([137, 143]);
 
@@ -33,6 +38,7 @@ export class Previews {
   readonly #containers: Containers;
   readonly #routes: RouteTable;
   readonly #logs: string;
+  readonly #journal: Journal;
   readonly #logger: Logger;
   readonly #closing: AbortSignal;
   readonly #all = new Map<PreviewId, Preview>();
@@ -44,6 +50,7 @@ export class Previews {
     containers: Containers,
     routes: RouteTable,
     logs: string,
+    journal: Journal,
     logger: Logger,
     closing: AbortSignal,
   ) {
@@ -51,6 +58,7 @@ export class Previews {
     this.#containers = containers;
     this.#routes = routes;
     this.#logs = logs;
+    this.#journal = journal;
     this.#logger = logger;
     this.#closing = closing;
   }
@@ -65,6 +73,11 @@ export class Previews {
     return this.#all.get(id);
   }
 
+  /** What happened to a preview last, newest first. */
+  happened(id: PreviewId): Happened[] {
+    return this.#journal.last(id, SHOWN);
+  }
+
   /** The preview of a commit, made where there is none; starts nothing. */
   of(wanted: Wanted): Preview {
     const id = previewId(wanted);
@@ -72,7 +85,7 @@ export class Previews {
     if (preview === undefined) {
       const file = join(this.#logs, wanted.repository, `${wanted.commit}.log`);
       const log = new BuildLog(file, (error) => this.#logger('log-lost', wanted, { error }));
-      const onState = (changed: Preview) => this.#onState(changed);
+      const onState = (changed: Preview, entered?: PreviewEvent) => this.#onState(changed, entered);
       preview = new Preview(wanted, this.#stages, log, onState, this.#logger, this.#closing);
       this.#all.set(id, preview);
     }
@@ -119,7 +132,7 @@ export class Previews {
       preview.log.write([LAST_LINES, ...lines]);
       preview.log.end();
       if (wasStopped(vitals)) {
-        preview.tell({ type: 'cooled' });
+        preview.tell({ type: 'cooled', why: 'stopped' });
         return await this.#containers.remove(endpoint);
       }
       const { message, next } = exited(vitals, 'after it was ready');
@@ -144,7 +157,9 @@ export class Previews {
       // What became ready meanwhile is younger than the list.
       const listed = state.phase === 'ready' && state.since < asked;
       const ended = listed && !running.has(state.endpoint.containerId);
-      if (ended || diedWithEngine(preview)) preview.tell({ type: 'cooled' });
+      if (ended || diedWithEngine(preview)) {
+        preview.tell({ type: 'cooled', why: 'engine-away' });
+      }
     }
     for (const left of found.filter((one) => !one.running)) {
       if (!this.#isAtWork(left)) await this.#removeLeftOver(left);
@@ -164,8 +179,10 @@ export class Previews {
     await Promise.all([...this.#all.values()].map(async (preview) => await preview.cancel()));
   }
 
-  #onState(preview: Preview): void {
+  #onState(preview: Preview, entered: PreviewEvent | undefined): void {
     this.#route(preview);
+    const entry = entered && toEntry(entered, preview.state);
+    if (entry !== undefined) this.#journal.add(preview.id, entry, Date.now());
     this.#changed.resolve();
     this.#changed = Promise.withResolvers();
   }

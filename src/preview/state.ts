@@ -27,10 +27,11 @@ export type PreviewEvent =
   | { type: 'queued'; position: number }
   | { type: 'building' }
   | { type: 'step'; step: string | undefined; steps: number; cached: number }
-  | { type: 'starting'; build: BuildSummary }
+  /** `found`: its container was running when pool started. */
+  | { type: 'starting'; build: BuildSummary; found?: true }
   | { type: 'ready'; endpoint: Endpoint }
   | { type: 'failed'; failure: Failure }
-  | { type: 'cooled' };
+  | { type: 'cooled'; why: 'retried' | 'stopped' | 'engine-away' };
 
 /** The only writer of a preview's state. An event that the phase does not know is pool's own fault. */
 export function advance(state: PreviewState, event: PreviewEvent, now: number): PreviewState {

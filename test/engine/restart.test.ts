@@ -35,11 +35,11 @@ describe('a pool that comes back', () => {
         '--listen',
         `127.0.0.1:${port}`,
       ];
-      const visit = async (commit: string, accept = '*/*') => {
+      const visit = async (commit: string, accept = '*/*', path = '/') => {
         const host = `${commit}.pool.localhost:${port}`;
         const response = await askPort(port, {
           host,
-          path: '/',
+          path,
           method: 'GET',
           headers: { accept },
         });
@@ -48,6 +48,9 @@ describe('a pool that comes back', () => {
           text: (await response.setEncoding('utf8').toArray()).join(''),
         };
       };
+
+      const told = async (commit: string) =>
+        (await visit(commit, 'application/json', '/_pool/')).text;
 
       {
         await using pool = await PoolProcess.serve(args);
@@ -67,6 +70,11 @@ describe('a pool that comes back', () => {
         text: expect.stringContaining('Still here'),
       });
       expect(pool.errors).not.toContain('phase=building');
+      const { happened } = JSON.parse(await told(ready)) as { happened: { what: string }[] };
+      expect(happened.map(({ what }) => what)).toEqual([
+        ...['ready', 'found'],
+        ...['ready', 'starting', 'building', 'queued'],
+      ]);
       expect((await visit(building)).text, 'what was being made is made again').toContain(
         'Cut off',
       );

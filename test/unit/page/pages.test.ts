@@ -20,6 +20,12 @@ function partsOf(state: PreviewState, text: string, log = text) {
     subject: text,
     refs: [`branch ${text}`],
     repository: 'shop',
+    happened: Array.from({ length: 20 }, () => ({
+      what: 'failed',
+      code: 'build-failed',
+      message: text.slice(0, 200),
+      at: 0,
+    })),
   });
   return { view, rule: `branch ${text}`, mirroredAt: 0, site: 'pool.dev', log };
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { age, duration, phaseWords } from '../../../src/page/words.ts';
+import { age, duration, happenedWords, phaseWords } from '../../../src/page/words.ts';
+import type { Entry } from '../../../src/preview/journal.ts';
 import type { PreviewState } from '../../../src/preview/state.ts';
 import { BUILT, FAILURE, STATES } from '../fixtures/fake-control.ts';
 
@@ -55,5 +56,28 @@ describe('a phase is told in words', () => {
     ],
   ] as [PreviewState, string][])('%o', (state, words) => {
     expect(phaseWords(state)).toBe(words);
+  });
+});
+
+describe('what happened is told in words', () => {
+  it.each<[Entry, string]>([
+    [{ what: 'queued' }, 'asked for, and queued'],
+    [{ what: 'building' }, 'its turn came, the build began'],
+    [
+      { what: 'starting', build: BUILT },
+      'built in 1.8 s, 7 of 9 steps cached; a container was started',
+    ],
+    [
+      { what: 'starting', build: { reused: true } },
+      'nothing to build, the image was there; a container was started',
+    ],
+    [{ what: 'found' }, 'pool started, and found its container running'],
+    [{ what: 'ready', startMs: 240 }, 'ready, it answered after 240 ms'],
+    [{ what: 'failed', code: 'lfs', message: 'A pointer.' }, 'failed (lfs): A pointer.'],
+    [{ what: 'cooled', why: 'retried' }, 'tried once more'],
+    [{ what: 'cooled', why: 'stopped' }, 'its container was stopped or removed from outside'],
+    [{ what: 'cooled', why: 'engine-away' }, 'its container was gone when the engine came back'],
+  ])('%o: %s', (entry, words) => {
+    expect(happenedWords({ ...entry, at: 0 })).toBe(words);
   });
 });

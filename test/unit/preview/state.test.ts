@@ -10,7 +10,7 @@ const EVENTS = {
   starting: { type: 'starting', build: BUILT },
   ready: { type: 'ready', endpoint: endpointAt(20_000) },
   failed: { type: 'failed', failure: FAILURE },
-  cooled: { type: 'cooled' },
+  cooled: { type: 'cooled', why: 'retried' },
 } as const satisfies Record<PreviewEvent['type'], PreviewEvent>;
 
 const PHASES = Object.keys(STATES) as Phase[];
