@@ -18,7 +18,7 @@ export interface BuildRequest {
     target: string | undefined;
     args: Readonly<Record<string, string>>;
   };
-  /** The name under which people find the image in `docker images`. */
+  /** The name under which the image is found again, also by people in `docker images`. */
   tag: string;
   labels: Record<string, string>;
 }
@@ -47,8 +47,8 @@ export async function buildImage(
   try {
     const id = await run(engine, request, trace, listener, AbortSignal.any([signal, limit]));
     const { steps, cached } = trace.progress;
-    const builder = engine.buildKit ? 'buildkit' : 'classic';
-    return { id, build: { reused: false, builder, ms: Date.now() - begun, steps, cached } };
+    const [builder, now] = [builderOf(engine), Date.now()];
+    return { id, build: { reused: false, builder, ms: now - begun, steps, cached, builtAt: now } };
   } catch (error) {
     if (signal.aborted) throw cancelled();
     if (limit.aborted) throw timedOut(limitMs, trace.progress.step);
@@ -60,6 +60,11 @@ export async function buildImage(
     // Git must not go on filling a pipe that nobody reads.
     request.context.stream.destroy();
   }
+}
+
+/** The builder that this engine builds with. */
+export function builderOf({ buildKit }: Engine): 'buildkit' | 'classic' {
+  return buildKit ? 'buildkit' : 'classic';
 }
 
 async function run(
