@@ -7,7 +7,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { formatLabel, type RepositoryName } from './address/label.ts';
 import PQueue from 'p-queue';
 import { buildImage, builderOf } from './build/builder.ts';
-import { findImage, imageLabels, imageName, nameImage, recipeTag } from './build/image.ts';
+import {
+  findImage,
+  imageLabels,
+  imageName,
+  nameImage,
+  recipeTag,
+  removeNameless,
+} from './build/image.ts';
 import type { Config } from './config/config.ts';
 import { deskListener } from './desk/desk.ts';
 import { connectEngine } from './engine/connect.ts';
@@ -123,10 +130,11 @@ export async function openPool(config: Config, logger: Logger): Promise<Pool> {
       const { date } = await history.commit(mirror, wanted.commit);
       return openContext(mirror.folder, planned, date, over);
     },
-    async buildImage({ repository, commit }, recipe, context, listener, over) {
+    async buildImage({ repository, commit }, recipe, context, anew, listener, over) {
       const shelf = { instance, repository };
       const tag = imageName(shelf, recipeTag(recipe.digest));
-      const request = { context, tag, labels: imageLabels(shelf, commit, recipe) };
+      const request = { context, tag, labels: imageLabels(shelf, commit, recipe), anew };
+      const old = anew && (await findImage(engine, shelf, commit, commit, over));
       const { id, build } = await buildImage(
         engine,
         request,
@@ -135,6 +143,8 @@ export async function openPool(config: Config, logger: Logger): Promise<Pool> {
         over,
       );
       await nameImage(engine, id, shelf, commit);
+      // Where it cannot be removed it takes room, and no more.
+      if (old !== undefined) await removeNameless(engine, old.id).catch(() => {});
       const { digest, base, asksForCommit } = recipe;
       return { id, build: { ...build, recipe: digest, base, asksForCommit } };
     },

@@ -21,6 +21,8 @@ export interface BuildRequest {
   /** The name under which the image is found again, also by people in `docker images`. */
   tag: string;
   labels: Record<string, string>;
+  /** Takes no step from the cache; `pull` also asks the registry for newer base images. */
+  anew?: { pull: boolean } | undefined;
 }
 
 /** Who listens to a build. */
@@ -69,7 +71,7 @@ export function builderOf({ buildKit }: Engine): 'buildkit' | 'classic' {
 
 async function run(
   engine: Engine,
-  { context, tag, labels }: BuildRequest,
+  { context, tag, labels, anew }: BuildRequest,
   trace: Trace,
   listener: BuildListener,
   abortSignal: AbortSignal,
@@ -77,7 +79,8 @@ async function run(
   // Pieces of a failed classic build are removed; its finished steps stay in the cache.
   const { dockerfile, target = '', args: buildargs } = context;
   const what = { dockerfile, target, buildargs, t: tag, labels };
-  const options = { ...what, rm: true, forcerm: true, abortSignal };
+  const cache = { nocache: anew !== undefined, pull: anew?.pull ?? false };
+  const options = { ...what, ...cache, rm: true, forcerm: true, abortSignal };
   // As a number the version asks for BuildKit without a session, which only credentials need.
   const version = engine.buildKit ? { version: 2 as unknown as '2' } : {};
   const answer = await startBuild(engine, context.stream, { ...options, ...version }, trace);

@@ -103,6 +103,13 @@ export async function findImage(
   return { id: image.Id, build: { reused: true, how, from, recipe, base, builtAt } };
 }
 
+/** Removes an image that a rebuild left without a name. One that a container runs on stays. */
+export async function removeNameless({ docker }: Engine, id: string): Promise<void> {
+  const image = docker.getImage(id);
+  const { RepoTags: names } = await askEngine('looking at the old image', image.inspect());
+  if (names.length === 0) await askEngine('removing the old image', image.remove());
+}
+
 /** Gives an image one more name, by which another commit finds it. */
 export async function nameImage(
   { docker }: Engine,

@@ -80,6 +80,7 @@ export function previewPage(parts: PreviewPageParts, now: number): Page {
     ['Mirror', `fetched ${age(mirroredAt, now)}`],
     ...runFacts(view, now),
   ];
+  const settled = ['ready', 'failed', 'cold'].includes(view.state.phase);
   return layout({
     title: `${view.subject || short(view)} · preview`,
     site,
@@ -92,7 +93,9 @@ export function previewPage(parts: PreviewPageParts, now: number): Page {
         ${view.state.phase === 'failed' && html`<form method="post" action="/_pool/retry"><button>Retry</button></form>`}
         ${view.parents.map((label) => html`<a href="//${label}.${site}/_pool/">Parent commit</a>`)}
         <a href="/_pool/log">Log as text</a>
+        ${settled && html`<form method="post" action="/_pool/rebuild"><button class="quiet" aria-describedby="rebuild">Rebuild</button></form>`}
       </div>
+      ${settled && html`<p class="soft" id="rebuild">Rebuild asks for newer base images and takes no step from the cache; the preview is away meanwhile.</p>`}
       <dl>
         ${facts.map(
           ([name, value]) =>

@@ -3,6 +3,7 @@ import type { LogPiece } from '../build/build-log.ts';
 import type { Failure } from '../errors.ts';
 import type { Endpoint } from '../run/endpoint.ts';
 import type { CommitId } from '../source/commit-id.ts';
+import type { Rebuild } from './make-preview.ts';
 import type { PreviewId } from './preview.ts';
 import type { PreviewState } from './state.ts';
 
@@ -74,4 +75,6 @@ export interface Control {
   log(preview: PreviewId): Promise<string>;
   /** Starts a failed preview again. */
   retry(preview: PreviewId): Promise<void>;
+  /** Builds a preview's image anew; `false` while it is being made already. */
+  rebuild(preview: PreviewId, how: Rebuild): Promise<boolean>;
 }

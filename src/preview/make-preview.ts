@@ -15,6 +15,12 @@ export interface Wanted {
   commit: CommitId;
 }
 
+/** A build of what may have been built before: with no cached step. */
+export interface Rebuild {
+  /** Whether the registry is asked for newer base images. */
+  pull: boolean;
+}
+
 /** The stages between a commit and an endpoint, in pool's words. `main.ts` binds them. */
 export interface Stages {
   /** What the commit says of itself. */
@@ -39,6 +45,7 @@ export interface Stages {
     wanted: Wanted,
     recipe: Recipe,
     context: Context,
+    rebuild: Rebuild | undefined,
     to: BuildListener,
     signal: AbortSignal,
   ): Promise<Image>;
@@ -66,19 +73,24 @@ export interface Witness extends BuildListener {
   tell(event: PreviewEvent): void;
 }
 
-/** The whole story: how a commit becomes an application that answers. */
+/**
+ * The whole story: how a commit becomes an application that answers. `rebuild` makes its image anew,
+ * whatever image there is.
+ */
 export async function makePreview(
   wanted: Wanted,
   stages: Stages,
   witness: Witness,
+  rebuild: Rebuild | undefined,
   signal: AbortSignal,
 ): Promise<void> {
   const begun = Date.now();
   const [settings, known] = await Promise.all([
     stages.readSettings(wanted, signal),
-    stages.findImage(wanted, signal),
+    rebuild === undefined ? stages.findImage(wanted, signal) : undefined,
   ]);
-  const { id, build } = known ?? (await obtainImage(wanted, settings, stages, witness, signal));
+  const { id, build } =
+    known ?? (await obtainImage(wanted, settings, stages, witness, rebuild, signal));
   const image = { id, build: build.reused ? { ...build, ms: Date.now() - begun } : build };
   witness.tell({ type: 'starting', build: image.build });
   await using container = await stages.startContainer(wanted, image, settings, signal);
@@ -94,14 +106,16 @@ async function obtainImage(
   settings: CommitSettings,
   stages: Stages,
   witness: Witness,
+  rebuild: Rebuild | undefined,
   signal: AbortSignal,
 ): Promise<Image> {
   const recipe = await stages.readRecipe(wanted, settings, signal);
-  const share = async () => await stages.shareImage(wanted, recipe, signal);
+  const share = async () =>
+    rebuild === undefined ? await stages.shareImage(wanted, recipe, signal) : undefined;
   const build = async () => {
     witness.tell({ type: 'building' });
     const context = await stages.openContext(wanted, settings, signal);
-    return await stages.buildImage(wanted, recipe, context, witness, signal);
+    return await stages.buildImage(wanted, recipe, context, rebuild, witness, signal);
   };
   // Another commit may have been built by this recipe while this one stood in the queue.
   const turn = async () => (await share()) ?? (await build());

@@ -41,7 +41,8 @@ function openPreview(stages: Partial<Stages> = {}) {
         bytes: 1,
         stream: Readable.from([]),
       }),
-    buildImage: async (_, __, ___, to) => {
+    buildImage: async (_, __, ___, rebuild, to) => {
+      if (rebuild !== undefined) calls.push(`pull: ${rebuild.pull}`);
       to.lines(['[1/1] RUN make']);
       to.progress({ step: 'RUN make', steps: 1, cached: 0 });
       return await Promise.resolve(IMAGE);
@@ -322,6 +323,56 @@ describe('a failure', () => {
     });
     await idle(fixture);
     expect(fixture.calls.slice(-2)).toEqual(['awaitReady', 'dispose']);
+  });
+});
+
+describe('a rebuild', () => {
+  it('removes the container first, and looks for no earlier image', async () => {
+    using fixture = openPreview();
+    const { preview, calls } = fixture;
+    preview.visit();
+    await preview.settled(NEVER);
+    await idle(fixture);
+    calls.length = 0;
+    expect(preview.rebuild({ pull: true })).toBe(true);
+    expect(preview.state.phase).toBe('cold');
+    expect(preview.rebuild({ pull: true }), 'one is under way').toBe(false);
+    expect(await preview.settled(NEVER)).toMatchObject({ phase: 'ready' });
+    await idle(fixture);
+    expect(calls).toEqual([
+      'dispose',
+      'readSettings',
+      'readRecipe',
+      'queue',
+      'openContext',
+      'buildImage',
+      'pull: true',
+      'startContainer',
+      'awaitReady',
+      'keep',
+      'dispose',
+    ]);
+  });
+
+  it('that failed is what a retry repeats, until it succeeded once', async () => {
+    let fails = true;
+    using fixture = openPreview({
+      findImage: async () => await Promise.resolve(IMAGE),
+      buildImage: async () => (fails ? await ofTheCommit() : await Promise.resolve(IMAGE)),
+    });
+    const { preview } = fixture;
+    preview.rebuild({ pull: false });
+    expect(await preview.settled(NEVER)).toMatchObject({ phase: 'failed' });
+    await idle(fixture);
+    fails = false;
+    preview.retry();
+    expect(await preview.settled(NEVER)).toMatchObject({ phase: 'ready' });
+    await idle(fixture);
+    expect([fixture.count('findImage'), fixture.count('buildImage')]).toEqual([0, 2]);
+    preview.tell({ type: 'cooled' });
+    preview.visit();
+    await preview.settled(NEVER);
+    expect([fixture.count('findImage'), fixture.count('buildImage')]).toEqual([1, 2]);
   });
 });
 
