@@ -5,8 +5,16 @@ import { type AddressInfo, connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { formatLabel, type RepositoryName } from './address/label.ts';
-import { buildImage } from './build/builder.ts';
-import { findImage, imageLabels } from './build/image.ts';
+import PQueue from 'p-queue';
+import { buildImage, builderOf } from './build/builder.ts';
+import {
+  findImage,
+  imageLabels,
+  imageName,
+  nameImage,
+  recipeTag,
+  removeNameless,
+} from './build/image.ts';
 import type { Config } from './config/config.ts';
 import { environmentOf, variableNames } from './config/environment.ts';
 import { deskListener } from './desk/desk.ts';
@@ -27,12 +35,13 @@ import { Containers } from './run/containers.ts';
 import { HostPorts } from './run/host-ports.ts';
 import { watchContainers } from './run/watch.ts';
 import { toCommitId } from './source/commit-id.ts';
-import { readSettings } from './source/commit-settings.ts';
+import { type CommitSettings, readSettings } from './source/commit-settings.ts';
 import { openContext, planContext } from './source/context.ts';
 import { History } from './source/history.ts';
 import { endLeftOverGit } from './source/left-over-git.ts';
 import { FRESHNESS } from './source/look-up.ts';
 import { Mirror } from './source/mirror.ts';
+import { recipeOf } from './source/recipe.ts';
 
 /** A pool that serves. */
 export interface Pool extends AsyncDisposable {
@@ -48,6 +57,9 @@ export interface Pool extends AsyncDisposable {
 
 /** Answers under way when pool ends get so long to reach their visitors. */
 const DRAIN_MS = 10_000;
+
+/** Each reads a whole tree into memory; visitors of a thousand commits may come at once. */
+const PLANS_AT_ONCE = 4;
 
 /** Wires everything together, finds what an earlier process left, and listens. */
 export async function openPool(config: Config, logger: Logger): Promise<Pool> {
@@ -101,7 +113,12 @@ export async function openPool(config: Config, logger: Logger): Promise<Pool> {
   const label = labeller(mirrors);
   const hostnameOf = ({ repository, commit }: Wanted) =>
     `${label(repository, commit)}.${config.domains[0]}`;
-  const nameOf = ({ repository, commit }: Wanted) => `pool-${instance}/${repository}:${commit}`;
+  const planning = new PQueue({ concurrency: PLANS_AT_ONCE });
+  const plan = (wanted: Wanted, settings: CommitSettings, over: AbortSignal) =>
+    planning.add(
+      async () => await planContext(servedOf(wanted).mirror.folder, wanted.commit, settings, over),
+      { signal: over },
+    );
   const stages: Stages = {
     async readSettings(wanted, over) {
       const { mirror, settings: ours, refs } = servedOf(wanted);
@@ -109,22 +126,44 @@ export async function openPool(config: Config, logger: Logger): Promise<Pool> {
       const theirs = await readSettings(mirror.folder, wanted.commit, ours.settings, over);
       return { ...theirs, env: { ...theirs.env, ...operators } };
     },
-    findImage({ repository, commit }, over) {
-      const labels = imageLabels(instance, repository, commit);
-      return findImage(engine, nameOf({ repository, commit }), labels, over);
+    findImage: ({ repository, commit }, over) =>
+      findImage(engine, { instance, repository }, commit, commit, over),
+    async readRecipe(wanted, settings, over) {
+      const { repository } = wanted;
+      const by = { repository, platform: engine.platform, builder: builderOf(engine) };
+      return recipeOf(await plan(wanted, settings, over), by);
     },
-    queue: (wanted, build, over) => queue.turn(previewId(wanted), build, over),
-    async openContext(wanted, asked, over) {
+    async shareImage({ repository, commit }, { digest }, over) {
+      const shelf = { instance, repository };
+      const image = await findImage(engine, shelf, commit, recipeTag(digest), over);
+      if (image !== undefined) await nameImage(engine, image.id, shelf, commit);
+      return image;
+    },
+    queue: (wanted, { digest }, build, over) =>
+      queue.turn(previewId(wanted), `${wanted.repository}/${digest}`, build, over),
+    async openContext(wanted, settings, over) {
       const { mirror } = servedOf(wanted);
-      const plan = await planContext(mirror.folder, wanted.commit, asked, over);
+      const planned = await plan(wanted, settings, over);
       const { date } = await history.commit(mirror, wanted.commit);
-      return openContext(mirror.folder, plan, date, over);
+      return openContext(mirror.folder, planned, date, over);
     },
-    buildImage: ({ repository, commit }, context, listener, over) => {
-      const labels = imageLabels(instance, repository, commit);
-      const tag = nameOf({ repository, commit });
-      const request = { context, tag, labels };
-      return buildImage(engine, request, listener, config.buildTimeoutMs, over);
+    async buildImage({ repository, commit }, recipe, context, anew, listener, over) {
+      const shelf = { instance, repository };
+      const tag = imageName(shelf, recipeTag(recipe.digest));
+      const request = { context, tag, labels: imageLabels(shelf, commit, recipe), anew };
+      const old = anew && (await findImage(engine, shelf, commit, commit, over));
+      const { id, build } = await buildImage(
+        engine,
+        request,
+        listener,
+        config.buildTimeoutMs,
+        over,
+      );
+      await nameImage(engine, id, shelf, commit);
+      // Where it cannot be removed it takes room, and no more.
+      if (old !== undefined) await removeNameless(engine, old.id).catch(() => {});
+      const { digest, base, asksForCommit } = recipe;
+      return { id, build: { ...build, recipe: digest, base, asksForCommit } };
     },
     startContainer(wanted, image, asked, over) {
       const { repository, commit } = wanted;

@@ -18,9 +18,11 @@ export interface BuildRequest {
     target: string | undefined;
     args: Readonly<Record<string, string>>;
   };
-  /** The name under which people find the image in `docker images`. */
+  /** The name under which the image is found again, also by people in `docker images`. */
   tag: string;
   labels: Record<string, string>;
+  /** Takes no step from the cache; `pull` also asks the registry for newer base images. */
+  anew?: { pull: boolean } | undefined;
 }
 
 /** Who listens to a build. */
@@ -47,8 +49,8 @@ export async function buildImage(
   try {
     const id = await run(engine, request, trace, listener, AbortSignal.any([signal, limit]));
     const { steps, cached } = trace.progress;
-    const builder = engine.buildKit ? 'buildkit' : 'classic';
-    return { id, build: { reused: false, builder, ms: Date.now() - begun, steps, cached } };
+    const [builder, now] = [builderOf(engine), Date.now()];
+    return { id, build: { reused: false, builder, ms: now - begun, steps, cached, builtAt: now } };
   } catch (error) {
     if (signal.aborted) throw cancelled();
     if (limit.aborted) throw timedOut(limitMs, trace.progress.step);
@@ -62,9 +64,14 @@ export async function buildImage(
   }
 }
 
+/** The builder that this engine builds with. */
+export function builderOf({ buildKit }: Engine): 'buildkit' | 'classic' {
+  return buildKit ? 'buildkit' : 'classic';
+}
+
 async function run(
   engine: Engine,
-  { context, tag, labels }: BuildRequest,
+  { context, tag, labels, anew }: BuildRequest,
   trace: Trace,
   listener: BuildListener,
   abortSignal: AbortSignal,
@@ -72,7 +79,8 @@ async function run(
   // Pieces of a failed classic build are removed; its finished steps stay in the cache.
   const { dockerfile, target = '', args: buildargs } = context;
   const what = { dockerfile, target, buildargs, t: tag, labels };
-  const options = { ...what, rm: true, forcerm: true, abortSignal };
+  const cache = { nocache: anew !== undefined, pull: anew?.pull ?? false };
+  const options = { ...what, ...cache, rm: true, forcerm: true, abortSignal };
   // As a number the version asks for BuildKit without a session, which only credentials need.
   const version = engine.buildKit ? { version: 2 as unknown as '2' } : {};
   const answer = await startBuild(engine, context.stream, { ...options, ...version }, trace);

@@ -3,7 +3,19 @@ import type { Engine } from '../engine/connect.ts';
 import { askEngine } from '../engine/ask.ts';
 import { LABEL, labelFilter } from '../engine/labels.ts';
 
-/** Where an image came from: a build, or an earlier build of the same commit. */
+const Origin = {
+  /** The digest of the recipe. */
+  recipe: z.string().optional(),
+  /** The image that it stands on, as the Dockerfile spells it. */
+  base: z.string().optional(),
+  /** When it was built, in ms of the epoch. */
+  builtAt: z.number().optional(),
+};
+
+/**
+ * Where an image came from: a build, or an earlier build. What is optional is missing in the labels
+ * of containers that an older pool made.
+ */
 export const BuildSummary = z.discriminatedUnion('reused', [
   z.object({
     reused: z.literal(false),
@@ -12,8 +24,20 @@ export const BuildSummary = z.discriminatedUnion('reused', [
     /** Steps of the Dockerfile that the build came to, and how many of them the cache had. */
     steps: z.number(),
     cached: z.number(),
+    /** The Dockerfile asks for the commit: every commit is built. */
+    asksForCommit: z.boolean().optional(),
+    ...Origin,
   }),
-  z.object({ reused: z.literal(true) }),
+  z.object({
+    reused: z.literal(true),
+    /** Whether it was found by the commit's own name or by that of its recipe. */
+    how: z.enum(['commit', 'recipe']).optional(),
+    /** The commit that it was built for. */
+    from: z.string().optional(),
+    /** How long it took to find. */
+    ms: z.number().optional(),
+    ...Origin,
+  }),
 ]);
 export type BuildSummary = z.infer<typeof BuildSummary>;
 
@@ -23,31 +47,76 @@ export interface Image {
   build: BuildSummary;
 }
 
-/** The labels of a commit's image: what finds it again. */
+/** Whose images are meant: those of one repository in one pool. Nobody else shares them. */
+export interface Shelf {
+  instance: string;
+  repository: string;
+}
+
+/** The name by which a commit's image is found; a recipe's is `recipe-<digest>`. */
+export function imageName({ instance, repository }: Shelf, tag: string): string {
+  return `pool-${instance}/${repository}:${tag}`;
+}
+
+/** The tag of a recipe's image: the newest, where it was built more than once. */
+export function recipeTag(digest: string): string {
+  return `recipe-${digest}`;
+}
+
+/** The labels of an image. `commit` is the one it was built for; others may come to share it. */
 export function imageLabels(
-  instance: string,
-  repository: string,
+  { instance, repository }: Shelf,
   commit: string,
+  recipe: { digest: string; base: string | undefined },
 ): Record<string, string> {
   return {
     [LABEL.instance]: instance,
     [LABEL.repository]: repository,
     [LABEL.commit]: commit,
+    [LABEL.recipe]: recipe.digest,
+    [LABEL.base]: recipe.base ?? '',
   };
 }
 
 /**
- * The image that an earlier build made, where the engine still has it. It must have pool's name as
- * well as its labels: a Dockerfile can write any label, but no name.
+ * The image of a commit or of a recipe, where the engine still has it. It is found by a name that
+ * only pool gives: a Dockerfile can write any label, but no name.
  */
 export async function findImage(
   engine: Engine,
-  name: string,
-  labels: Readonly<Record<string, string>>,
+  shelf: Shelf,
+  commit: string,
+  tag: string,
   signal: AbortSignal,
 ): Promise<Image | undefined> {
-  const filters = { ...labelFilter(labels), reference: [name] };
+  const { instance, repository } = shelf;
+  const labels = labelFilter({ [LABEL.instance]: instance, [LABEL.repository]: repository });
+  const filters = { ...labels, reference: [imageName(shelf, tag)] };
   const found = engine.docker.listImages({ filters });
   const [image] = await askEngine('looking for an earlier image', found, signal);
-  return image && { id: image.Id, build: { reused: true } };
+  if (image === undefined) return undefined;
+  const written = image.Labels ?? {};
+  const from = written[LABEL.commit] ?? commit;
+  const how = from === commit ? 'commit' : 'recipe';
+  const [recipe, base] = [written[LABEL.recipe], written[LABEL.base] || undefined];
+  const builtAt = image.Created * 1000;
+  return { id: image.Id, build: { reused: true, how, from, recipe, base, builtAt } };
+}
+
+/** Removes an image that a rebuild left without a name. One that a container runs on stays. */
+export async function removeNameless({ docker }: Engine, id: string): Promise<void> {
+  const image = docker.getImage(id);
+  const { RepoTags: names } = await askEngine('looking at the old image', image.inspect());
+  if (names.length === 0) await askEngine('removing the old image', image.remove());
+}
+
+/** Gives an image one more name, by which another commit finds it. */
+export async function nameImage(
+  { docker }: Engine,
+  id: string,
+  shelf: Shelf,
+  tag: string,
+): Promise<void> {
+  const repo = imageName(shelf, tag).slice(0, -`:${tag}`.length);
+  await askEngine('naming the image', docker.getImage(id).tag({ repo, tag }));
 }

@@ -11,6 +11,8 @@ export interface Engine {
   /** Its address as `DOCKER_HOST` spells it. */
   host: string;
   version: string;
+  /** What its containers run on: "linux/amd64". */
+  platform: string;
   /** Whether its API builds with BuildKit. */
   buildKit: boolean;
 }
@@ -19,6 +21,7 @@ export interface Engine {
 const Version = z.object({
   Version: z.string(),
   Os: z.string().default('linux'),
+  Arch: z.string().default(''),
   ApiVersion: z.string().default('1.41'),
   Components: z.array(z.object({ Name: z.string() })).default([]),
 });
@@ -78,9 +81,10 @@ async function dial(host: string): Promise<Engine> {
   const answer: unknown = await (docker.version as (options: object) => Promise<unknown>)({
     abortSignal,
   });
-  const { Version: version, Os, Components } = Version.parse(answer);
+  const { Version: version, Os, Arch, Components } = Version.parse(answer);
   const podman = Components.some((component) => component.Name.startsWith('Podman'));
-  return { docker, host, version, buildKit: Os === 'linux' && !podman };
+  const platform = `${Os}/${Arch}`;
+  return { docker, host, version, platform, buildKit: Os === 'linux' && !podman };
 }
 
 function dialOptions(host: string): Docker.DockerOptions {

@@ -9,6 +9,9 @@ export const LABEL = {
   instance: 'dev.pool.instance',
   repository: 'dev.pool.repository',
   commit: 'dev.pool.commit',
+  /** What an image was made from: the digest, and the image below it. */
+  recipe: 'dev.pool.recipe',
+  base: 'dev.pool.base',
   /** The container's port that answers by default, and the rule that chose it. */
   port: 'dev.pool.port',
   portRule: 'dev.pool.port-rule',

@@ -1,6 +1,7 @@
 import type { Address } from '../address/host.ts';
 import { phaseWords } from '../page/words.ts';
 import type { Control, Happening, Visit } from '../preview/control.ts';
+import type { PreviewId } from '../preview/preview.ts';
 import { jsonAnswer, pageAnswer, problemAnswer, textAnswer } from './answers.ts';
 import type { Client } from './client.ts';
 import type { Answer } from './exchange.ts';
@@ -24,7 +25,7 @@ export interface PoolRequest {
   over: AbortSignal;
 }
 
-/** Answers below `/_pool/` in every phase: the preview's page, its log, its events, and retry. */
+/** Answers below `/_pool/` in every phase: the preview's page, its log, its events, retry and rebuild. */
 export async function poolAnswer(
   request: PoolRequest,
   visit: Extract<Visit, { kind: 'preview' }>,
@@ -34,7 +35,9 @@ export async function poolAnswer(
   const { pathname, searchParams } = new URL(`http://preview${request.target}`);
   const { id } = visit.view;
   const name = pathname.slice(POOL_PATH.length);
-  if (name === 'retry') return await retry(request, visit, control);
+  if (name === 'retry' || name === 'rebuild') {
+    return refused(name, request) ?? (await deeds[name](visit.view.id, searchParams, control));
+  }
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     return problemAnswer(
       405,
@@ -64,23 +67,36 @@ export async function poolAnswer(
     const headers = { 'content-type': 'text/event-stream', 'cache-control': 'no-store' };
     return { status: 200, headers, body: withHeartbeat(happenings, request.over) };
   }
-  return problemAnswer(404, 'Not found', 'Below /_pool/ there are log, events and retry.');
+  return problemAnswer(404, 'Not found', 'Below /_pool/ there are log, events, retry and rebuild.');
 }
 
-/** Starts a failed preview again, and leads back to it. */
-async function retry(
-  { method, foreign }: PoolRequest,
-  { view }: Extract<Visit, { kind: 'preview' }>,
-  control: Control,
-): Promise<Answer> {
+type Deed = (preview: PreviewId, query: URLSearchParams, control: Control) => Promise<Answer>;
+
+/** What somebody can do about a preview; each leads to where its effect is seen. */
+const deeds: Record<'retry' | 'rebuild', Deed> = {
+  async retry(preview, _, control) {
+    await control.retry(preview);
+    return seeOther('/');
+  },
+  async rebuild(preview, query, control) {
+    const begun = await control.rebuild(preview, { pull: query.get('pull') !== 'no' });
+    if (begun) return seeOther(POOL_PATH);
+    return problemAnswer(409, 'Not now', 'The preview is being made already; wait for its end.');
+  },
+};
+
+/** Refuses a deed that is no POST, or that a page of another site asks for. */
+function refused(name: keyof typeof deeds, { method, foreign }: PoolRequest): Answer | undefined {
   if (method !== 'POST') {
-    return problemAnswer(405, 'Method not allowed', 'Retry with POST.', {}, { allow: 'POST' });
+    const how = `${name.charAt(0).toUpperCase()}${name.slice(1)} with POST.`;
+    return problemAnswer(405, 'Method not allowed', how, {}, { allow: 'POST' });
   }
-  if (foreign) {
-    return problemAnswer(403, 'Forbidden', 'Another site may not retry a preview.');
-  }
-  await control.retry(view.id);
-  return { status: 303, headers: { location: '/', 'cache-control': 'no-store' }, body: '' };
+  if (!foreign) return undefined;
+  return problemAnswer(403, 'Forbidden', `Another site may not ${name} a preview.`);
+}
+
+function seeOther(location: string): Answer {
+  return { status: 303, headers: { location, 'cache-control': 'no-store' }, body: '' };
 }
 
 /** Happenings as server-sent events; the id of a log event is the offset to go on from. */

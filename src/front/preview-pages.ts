@@ -2,6 +2,7 @@ import { html, type Html } from '../page/html.ts';
 import { layout, type Page, readScript } from '../page/layout.ts';
 import { age, duration, happenedWords, phaseWords } from '../page/words.ts';
 import type { PreviewView } from '../preview/control.ts';
+import type { PreviewState } from '../preview/state.ts';
 
 /** What a page about a preview is made from. */
 export interface PreviewPageParts {
@@ -77,9 +78,10 @@ export function previewPage(parts: PreviewPageParts, now: number): Page {
     ['Named by', namesOf(view).join(', ') || 'no branch or tag'],
     ['Address', `resolved as ${rule}`],
     ['Mirror', `fetched ${age(mirroredAt, now)}`],
-    ...runFacts(view),
+    ...runFacts(view, now),
     ['Variables', variablesOf(view)],
   ];
+  const settled = ['ready', 'failed', 'cold'].includes(view.state.phase);
   return layout({
     title: `${view.subject || short(view)} · preview`,
     site,
@@ -92,7 +94,9 @@ export function previewPage(parts: PreviewPageParts, now: number): Page {
         ${view.state.phase === 'failed' && html`<form method="post" action="/_pool/retry"><button>Retry</button></form>`}
         ${view.parents.map((label) => html`<a href="//${label}.${site}/_pool/">Parent commit</a>`)}
         <a href="/_pool/log">Log as text</a>
+        ${settled && html`<form method="post" action="/_pool/rebuild"><button class="quiet" aria-describedby="rebuild">Rebuild</button></form>`}
       </div>
+      ${settled && html`<p class="soft" id="rebuild">Rebuild asks for newer base images and takes no step from the cache; the preview is away meanwhile.</p>`}
       <dl>
         ${facts.map(
           ([name, value]) =>
@@ -174,15 +178,9 @@ function logBox(log: string, lines = Infinity): Html {
   return html`<pre tabindex="0" role="log" aria-label="Log">${parts}</pre>`;
 }
 
-function runFacts({ state }: PreviewView): [string, string][] {
+function runFacts({ state }: PreviewView, now: number): [string, string][] {
   const facts: [string, string][] = [];
-  if ('build' in state && state.build !== undefined) {
-    const { build } = state;
-    facts.push([
-      'Image',
-      build.reused ? 'of an earlier build' : `${phaseWords(state)} (${build.builder})`,
-    ]);
-  }
+  if ('build' in state && state.build !== undefined) facts.push(...imageFacts(state.build, now));
   if (state.phase === 'ready') {
     const others = Object.keys(state.endpoint.published).join(', ');
     facts.push([
@@ -196,6 +194,28 @@ function runFacts({ state }: PreviewView): [string, string][] {
     facts.push(['Failure', `${state.failure.message} ${state.failure.next}`]);
   }
   return facts;
+}
+
+/** Where the image came from, and what it was made of. */
+function imageFacts(
+  build: Extract<PreviewState, { phase: 'starting' }>['build'],
+  now: number,
+): [string, string][] {
+  const { recipe, base, builtAt } = build;
+  const by = build.reused
+    ? `of ${build.how === 'recipe' ? `commit ${build.from?.slice(0, 10)}, which has the same recipe` : 'an earlier build'}`
+    : `built by ${build.builder === 'buildkit' ? 'BuildKit' : 'the classic builder'} in ${duration(build.ms)}`;
+  const when = builtAt !== undefined && `built ${age(builtAt, now)}`;
+  const on = base !== undefined && `on ${base}`;
+  const parts = [by, when, on].filter((part) => part !== false);
+  const alone =
+    !build.reused && build.asksForCommit
+      ? '; ARG POOL_COMMIT in the Dockerfile parts it from every other commit, and its steps from the cache'
+      : '';
+  return [
+    ['Image', parts.join(', ')],
+    ...(recipe === undefined ? [] : [['Recipe', recipe.slice(0, 12) + alone] as [string, string]]),
+  ];
 }
 
 /** The phases that make the preview's page out of date. */

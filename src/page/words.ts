@@ -40,7 +40,8 @@ export function phaseWords(state: PreviewState): string {
     case 'ready':
     case 'failed': {
       if (state.phase === 'failed' && state.build === undefined) return 'failed to build';
-      const built = state.build === undefined ? '' : buildWords(state.build);
+      const startMs = state.phase === 'ready' ? state.startMs : 0;
+      const built = state.build === undefined ? '' : buildWords(state.build, startMs);
       return state.phase === 'failed' ? `${built}, then failed` : built;
     }
   }
@@ -68,11 +69,20 @@ export function happenedWords(happened: Happened): string {
 
 const COOLED = {
   retried: 'tried once more',
+  rebuilt: 'to be built anew',
   stopped: 'its container was stopped or removed from outside',
   'engine-away': 'its container was gone when the engine came back',
 } as const;
 
-function buildWords(build: Extract<PreviewState, { phase: 'starting' }>['build']): string {
-  if (build.reused) return 'nothing to build, the image was there';
+function buildWords(
+  build: Extract<PreviewState, { phase: 'starting' }>['build'],
+  startMs = 0,
+): string {
+  if (build.reused) {
+    const took = build.ms === undefined ? '' : `, ${duration(build.ms + startMs)}`;
+    const same = build.how === 'recipe' && build.from !== undefined;
+    if (same) return `same recipe as ${build.from?.slice(0, 7)}, nothing built${took}`;
+    return `nothing to build, the image was there${took}`;
+  }
   return `built in ${duration(build.ms)}, ${build.cached} of ${build.steps} steps cached`;
 }

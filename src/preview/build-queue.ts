@@ -16,20 +16,38 @@ export interface QueueLimits {
 export class BuildQueue {
   readonly #queue: PQueue<Queue<Run, QueueAddOptions>>;
   readonly #limits: QueueLimits;
+  /** The last of those who build the same thing. */
+  readonly #alike = new Map<string, Promise<unknown>>();
 
   constructor(limits: QueueLimits, onMove: (id: string, position: number) => void) {
     this.#limits = limits;
     this.#queue = new PQueue({ concurrency: limits.concurrency, queueClass: lineClass(onMove) });
   }
 
-  /** Runs `build` when its turn comes. Throws `queue-full` at once where too many wait already. */
+  /**
+   * Runs `build` when its turn comes, and after others that build the same thing: `what` names it.
+   * Throws `queue-full` at once where too many wait already.
+   */
   async turn<Result>(
     id: string,
+    what: string,
     build: () => Promise<Result>,
     signal: AbortSignal,
   ): Promise<Result> {
     if (this.#queue.size >= this.#limits.waiting) throw full(this.#limits.waiting);
-    return await this.#queue.add(build, { id, signal });
+    return await this.#queue.add(async () => await this.#alone(what, build), { id, signal });
+  }
+
+  /** A turn that waits here is lost to others, but only where two of a kind come side by side. */
+  async #alone<Result>(what: string, build: () => Promise<Result>): Promise<Result> {
+    const before = this.#alike.get(what);
+    const result = before === undefined ? build() : before.then(build, build);
+    this.#alike.set(what, result);
+    try {
+      return await result;
+    } finally {
+      if (this.#alike.get(what) === result) this.#alike.delete(what);
+    }
   }
 }
 

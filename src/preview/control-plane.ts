@@ -69,6 +69,11 @@ export function controlPlane(
       await Promise.resolve();
       required(previews, id).retry();
     },
+
+    async rebuild(id, how) {
+      await Promise.resolve();
+      return required(previews, id).rebuild(how);
+    },
   };
 
   async function toVisit(

@@ -4,6 +4,7 @@ import type { Failure } from '../errors.ts';
 import type { Endpoint } from '../run/endpoint.ts';
 import type { CommitId } from '../source/commit-id.ts';
 import type { Happened } from './journal.ts';
+import type { Rebuild } from './make-preview.ts';
 import type { PreviewId } from './preview.ts';
 import type { PreviewState } from './state.ts';
 
@@ -79,4 +80,6 @@ export interface Control {
   log(preview: PreviewId): Promise<string>;
   /** Starts a failed preview again. */
   retry(preview: PreviewId): Promise<void>;
+  /** Builds a preview's image anew; `false` while it is being made already. */
+  rebuild(preview: PreviewId, how: Rebuild): Promise<boolean>;
 }

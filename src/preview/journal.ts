@@ -14,7 +14,10 @@ const Entry = z.discriminatedUnion('what', [
   z.object({ what: z.literal('found') }),
   z.object({ what: z.literal('ready'), startMs: z.number() }),
   z.object({ what: z.literal('failed'), code: z.string(), message: z.string() }),
-  z.object({ what: z.literal('cooled'), why: z.enum(['retried', 'stopped', 'engine-away']) }),
+  z.object({
+    what: z.literal('cooled'),
+    why: z.enum(['retried', 'rebuilt', 'stopped', 'engine-away']),
+  }),
 ]);
 export type Entry = z.infer<typeof Entry>;
 

@@ -5,6 +5,7 @@ import type { Endpoint } from '../run/endpoint.ts';
 import type { CommitId } from '../source/commit-id.ts';
 import type { CommitSettings } from '../source/commit-settings.ts';
 import type { Context } from '../source/context.ts';
+import type { Recipe } from '../source/recipe.ts';
 import type { RepositoryName } from '../address/label.ts';
 import type { PreviewEvent } from './state.ts';
 
@@ -14,6 +15,12 @@ export interface Wanted {
   commit: CommitId;
 }
 
+/** A build of what may have been built before: with no cached step. */
+export interface Rebuild {
+  /** Whether the registry is asked for newer base images. */
+  pull: boolean;
+}
+
 /** The stages between a commit and an endpoint, in pool's words. `main.ts` binds them. */
 export interface Stages {
   /**
@@ -21,16 +28,27 @@ export interface Stages {
    * operator's environment for it is not complete.
    */
   readSettings(wanted: Wanted, signal: AbortSignal): Promise<CommitSettings>;
-  /** The image that an earlier build of the commit left. */
+  /** The image that is known as the commit's. */
   findImage(wanted: Wanted, signal: AbortSignal): Promise<Image | undefined>;
-  /** Waits for a turn in the queue of builds. */
-  queue<Result>(wanted: Wanted, build: () => Promise<Result>, signal: AbortSignal): Promise<Result>;
+  /** What the commit's image is made from. */
+  readRecipe(wanted: Wanted, settings: CommitSettings, signal: AbortSignal): Promise<Recipe>;
+  /** The image of an earlier commit with this recipe, from now on known as this commit's too. */
+  shareImage(wanted: Wanted, recipe: Recipe, signal: AbortSignal): Promise<Image | undefined>;
+  /** Waits for a turn in the queue of builds; those of one recipe never have theirs side by side. */
+  queue<Result>(
+    wanted: Wanted,
+    recipe: Recipe,
+    build: () => Promise<Result>,
+    signal: AbortSignal,
+  ): Promise<Result>;
   /** The commit's files, packed for the builder. */
   openContext(wanted: Wanted, settings: CommitSettings, signal: AbortSignal): Promise<Context>;
   /** A context to an image. */
   buildImage(
     wanted: Wanted,
+    recipe: Recipe,
     context: Context,
+    rebuild: Rebuild | undefined,
     to: BuildListener,
     signal: AbortSignal,
   ): Promise<Image>;
@@ -58,25 +76,51 @@ export interface Witness extends BuildListener {
   tell(event: PreviewEvent): void;
 }
 
-/** The whole story: how a commit becomes an application that answers. */
+/**
+ * The whole story: how a commit becomes an application that answers. `rebuild` makes its image anew,
+ * whatever image there is.
+ */
 export async function makePreview(
   wanted: Wanted,
   stages: Stages,
   witness: Witness,
+  rebuild: Rebuild | undefined,
   signal: AbortSignal,
 ): Promise<void> {
-  const settings = await stages.readSettings(wanted, signal);
-  const build = async () => {
-    witness.tell({ type: 'building' });
-    const context = await stages.openContext(wanted, settings, signal);
-    return await stages.buildImage(wanted, context, witness, signal);
-  };
-  const known = await stages.findImage(wanted, signal);
-  const image = known ?? (await stages.queue(wanted, build, signal));
+  const begun = Date.now();
+  const [settings, known] = await Promise.all([
+    stages.readSettings(wanted, signal),
+    rebuild === undefined ? stages.findImage(wanted, signal) : undefined,
+  ]);
+  const { id, build } =
+    known ?? (await obtainImage(wanted, settings, stages, witness, rebuild, signal));
+  const image = { id, build: build.reused ? { ...build, ms: Date.now() - begun } : build };
   witness.tell({ type: 'starting', build: image.build });
   await using container = await stages.startContainer(wanted, image, settings, signal);
   const at = container.endpoint;
   const endpoint = await stages.awaitReady(wanted, at, settings, witness, signal);
   witness.tell({ type: 'ready', endpoint });
   container.keep();
+}
+
+/** The image of an earlier commit with the same recipe, else one that is built in its turn. */
+async function obtainImage(
+  wanted: Wanted,
+  settings: CommitSettings,
+  stages: Stages,
+  witness: Witness,
+  rebuild: Rebuild | undefined,
+  signal: AbortSignal,
+): Promise<Image> {
+  const recipe = await stages.readRecipe(wanted, settings, signal);
+  const share = async () =>
+    rebuild === undefined ? await stages.shareImage(wanted, recipe, signal) : undefined;
+  const build = async () => {
+    witness.tell({ type: 'building' });
+    const context = await stages.openContext(wanted, settings, signal);
+    return await stages.buildImage(wanted, recipe, context, rebuild, witness, signal);
+  };
+  // Another commit may have been built by this recipe while this one stood in the queue.
+  const turn = async () => (await share()) ?? (await build());
+  return (await share()) ?? (await stages.queue(wanted, recipe, turn, signal));
 }

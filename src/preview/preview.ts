@@ -5,7 +5,13 @@ import { cancelled, toFailure } from '../errors.ts';
 import type { Endpoint } from '../run/endpoint.ts';
 import type { BuildSummary } from '../build/image.ts';
 import type { Logger } from '../logger.ts';
-import { makePreview, type Stages, type Wanted, type Witness } from './make-preview.ts';
+import {
+  makePreview,
+  type Rebuild,
+  type Stages,
+  type Wanted,
+  type Witness,
+} from './make-preview.ts';
 import { advance, type PreviewEvent, type PreviewState } from './state.ts';
 
 /** Names a preview in routes, URLs of the API and events: repository and full id. */
@@ -30,6 +36,8 @@ export class Preview implements Witness {
   readonly #closing: AbortSignal;
   #state: PreviewState = { phase: 'cold', since: Date.now() };
   #changed = Promise.withResolvers<void>();
+  /** Asked for, and not done yet: a retry goes on with it, and never shows the image of before. */
+  #rebuild: Rebuild | undefined;
   #job: { done: Promise<void>; controller: AbortController } | undefined;
 
   constructor(
@@ -64,7 +72,7 @@ export class Preview implements Witness {
     const again = phase === 'failed' && this.#state.failure.ours;
     if (phase !== 'cold' && !again) return;
     if (again) this.tell({ type: 'cooled', why: 'retried' });
-    void this.#begin((signal) => makePreview(this.wanted, this.#stages, this, signal));
+    void this.#begin(async (signal) => await this.#make(signal));
   }
 
   /** Starts once more after a failure. */
@@ -72,6 +80,24 @@ export class Preview implements Witness {
     if (this.#state.phase !== 'failed') return;
     this.tell({ type: 'cooled', why: 'retried' });
     this.visit();
+  }
+
+  /**
+   * Builds the image anew. The preview goes cold first: what is shown is never older than what was
+   * asked for. Does nothing, and says so, while a job is under way.
+   */
+  rebuild(how: Rebuild): boolean {
+    if (this.busy) return false;
+    const { state } = this;
+    this.#rebuild = how;
+    this.tell({ type: 'cooled', why: 'rebuilt' });
+    void this.#begin(async (signal) => {
+      if (state.phase === 'ready') {
+        await this.#stages.holdContainer(state.endpoint)[Symbol.asyncDispose]();
+      }
+      await this.#make(signal);
+    });
+    return true;
   }
 
   /** Goes on with a container that an earlier process started. */
@@ -98,6 +124,7 @@ export class Preview implements Witness {
     const before = this.#state.phase;
     this.#state = advance(this.#state, event, Date.now());
     if (event.type === 'building') this.log.clear();
+    if (event.type === 'starting') this.#rebuild = undefined;
     const entered = this.#state.phase !== before;
     if (entered) this.#logger('preview', this.wanted, describe(this.#state));
     this.#onState(this, entered ? event : undefined);
@@ -140,6 +167,10 @@ export class Preview implements Witness {
       yield this.#state;
       await Promise.race([changed, left.promise]);
     }
+  }
+
+  async #make(signal: AbortSignal): Promise<void> {
+    await makePreview(this.wanted, this.#stages, this, this.#rebuild, signal);
   }
 
   #begin(job: (signal: AbortSignal) => Promise<void>): Promise<void> {

@@ -31,7 +31,7 @@ export type PreviewEvent =
   | { type: 'starting'; build: BuildSummary; found?: true }
   | { type: 'ready'; endpoint: Endpoint }
   | { type: 'failed'; failure: Failure }
-  | { type: 'cooled'; why: 'retried' | 'stopped' | 'engine-away' };
+  | { type: 'cooled'; why: 'retried' | 'rebuilt' | 'stopped' | 'engine-away' };
 
 /** The only writer of a preview's state. An event that the phase does not know is pool's own fault. */
 export function advance(state: PreviewState, event: PreviewEvent, now: number): PreviewState {

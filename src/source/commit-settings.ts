@@ -7,7 +7,7 @@ import type { CommitId } from './commit-id.ts';
 import { readTopFile } from './objects.ts';
 
 /** Where a commit says how it is built and started: a file at its top. */
-const FILE = '.pool.yml';
+export const SETTINGS_FILE = '.pool.yml';
 
 /** Some screens of text; the parser's time grows with the square of the number of keys. */
 const FILE_LIMIT = 8 * 1024;
@@ -88,7 +88,7 @@ export async function readSettings(
   defaults: Pick<CommitSettings, 'context' | 'dockerfile'>,
   signal: AbortSignal,
 ): Promise<CommitSettings> {
-  const file = await readTopFile(gitDir, commit, FILE, FILE_LIMIT, signal);
+  const file = await readTopFile(gitDir, commit, SETTINGS_FILE, FILE_LIMIT, signal);
   if (file === undefined) return defaults;
   if (file.size > FILE_LIMIT) throw wrong([`it is larger than ${FILE_LIMIT / 1024} KiB`]);
   return { ...defaults, ...parseSettings(file.text) };
@@ -132,7 +132,7 @@ function wrong(problems: readonly string[], options?: ErrorOptions): PreviewErro
   const shown = problems.slice(0, 5).map((problem) => problem.slice(0, 200).replace(/[.:]$/, ''));
   return new PreviewError(
     'pool-yml',
-    `${FILE} of this commit cannot be read: ${shown.join('; ')}.`,
+    `${SETTINGS_FILE} of this commit cannot be read: ${shown.join('; ')}.`,
     'Mend it in a new commit, and visit that one.',
     options,
   );

@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import type { Readable } from 'node:stream';
 import { PreviewError } from '../errors.ts';
 import type { CommitId } from './commit-id.ts';
-import type { CommitSettings } from './commit-settings.ts';
+import { type CommitSettings, SETTINGS_FILE } from './commit-settings.ts';
 import { streamTar } from './context-tar.ts';
 import { readDockerfile } from './dockerfile.ts';
 import { type IgnoreRules, parseIgnoreFile } from './dockerignore.ts';
@@ -61,7 +61,7 @@ export async function planContext(
   const tree = await readTree(gitDir, commit, signal);
   const { context = '', dockerfile: path = posix.join(context, DOCKERFILE), target } = settings;
   const root = context === '' ? '' : `${context}/`;
-  const files = root === '' ? tree : below(tree, root);
+  const files = below(tree, root);
   if (root !== '' && !tree.some((entry) => entry.path === context && isFolder(entry))) {
     throw noFolder(context);
   }
@@ -127,7 +127,10 @@ async function readTree(
   return tree;
 }
 
+/** What lies in the folder that is the context's root, with paths from there. */
 function below(tree: readonly TreeEntry[], root: string): TreeEntry[] {
+  // Ports and variables decide nothing about the image: a change of them must not build another.
+  if (root === '') return tree.filter(({ path }) => path !== SETTINGS_FILE);
   const inside = tree.filter(({ path }) => path.startsWith(root));
   return inside.map((entry) => ({ ...entry, path: entry.path.slice(root.length) }));
 }

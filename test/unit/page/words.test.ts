@@ -49,6 +49,17 @@ describe('a phase is told in words', () => {
     [STATES.starting, 'starting'],
     [STATES.ready, 'built in 1.8 s, 7 of 9 steps cached'],
     [{ ...STATES.ready, build: { reused: true } }, 'nothing to build, the image was there'],
+    [
+      { ...STATES.ready, build: { reused: true, how: 'commit', from: 'a'.repeat(40), ms: 60 } },
+      'nothing to build, the image was there, 300 ms',
+    ],
+    [
+      {
+        ...STATES.ready,
+        build: { reused: true, how: 'recipe', from: `3f2a91c${'0'.repeat(33)}`, ms: 60 },
+      },
+      'same recipe as 3f2a91c, nothing built, 300 ms',
+    ],
     [STATES.failed, 'failed to build'],
     [
       { phase: 'failed', since: 0, failure: FAILURE, build: BUILT },

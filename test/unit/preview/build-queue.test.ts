@@ -13,7 +13,7 @@ function openQueue({ concurrency = 1, waiting = 10 } = {}) {
   return {
     places,
     begun,
-    turn: async (id: string, signal: AbortSignal = NEVER) => {
+    turn: async (id: string, signal: AbortSignal = NEVER, what = id) => {
       const end = Promise.withResolvers<string>();
       ends.set(id, end);
       const build = async () => {
@@ -21,7 +21,7 @@ function openQueue({ concurrency = 1, waiting = 10 } = {}) {
         places.delete(id);
         return await end.promise;
       };
-      return await queue.turn(id, build, signal);
+      return await queue.turn(id, what, build, signal);
     },
     end: (id: string) => ends.get(id)?.resolve(`image of ${id}`),
     fail: (id: string) => ends.get(id)?.reject(new Error(`${id} failed`)),
@@ -49,6 +49,21 @@ describe('builds', () => {
     end('a');
     end('c');
     expect(await Promise.all(all)).toHaveLength(3);
+  });
+
+  it('of one recipe never run side by side, and the others do', async () => {
+    const { turn, end, fail, begun } = openQueue({ concurrency: 3 });
+    const first = turn('a', NEVER, 'same');
+    const second = turn('b', NEVER, 'same');
+    const other = turn('c', NEVER, 'other');
+    await until('the other one runs beside', () => begun.length === 2);
+    expect(begun).toEqual(['a', 'c']);
+    fail('a');
+    await expect(first).rejects.toThrow('a failed');
+    await until('the second has its turn, though the first failed', () => begun.includes('b'));
+    end('b');
+    end('c');
+    expect(await Promise.all([second, other])).toEqual(['image of b', 'image of c']);
   });
 
   it('that fail let the next one begin', async () => {

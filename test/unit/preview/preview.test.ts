@@ -15,6 +15,7 @@ import { NEVER, until } from '../fixtures/until.ts';
 const WANTED = { repository: toRepositoryName('shop') ?? expect.fail(), commit: COMMIT };
 const ENDPOINT = endpointAt(20_000);
 const IMAGE = { id: 'sha256:1', build: BUILT };
+const RECIPE = { digest: 'd'.repeat(64), base: 'busybox', asksForCommit: false };
 
 /** A preview whose stages do nothing but note that they were asked, unless a test says otherwise. */
 function openPreview(stages: Partial<Stages> = {}) {
@@ -25,7 +26,9 @@ function openPreview(stages: Partial<Stages> = {}) {
   const fake: Stages = {
     readSettings: async () => await Promise.resolve({}),
     findImage: async () => await Promise.resolve(undefined),
-    queue: async (_, build) => {
+    readRecipe: async () => await Promise.resolve(RECIPE),
+    shareImage: async () => await Promise.resolve(undefined),
+    queue: async (_, __, build) => {
       preview.tell({ type: 'queued', position: 1 });
       return await build();
     },
@@ -38,7 +41,8 @@ function openPreview(stages: Partial<Stages> = {}) {
         bytes: 1,
         stream: Readable.from([]),
       }),
-    buildImage: async (_, __, to) => {
+    buildImage: async (_, __, ___, rebuild, to) => {
+      if (rebuild !== undefined) calls.push(`pull: ${rebuild.pull}`);
       to.lines(['[1/1] RUN make']);
       to.progress({ step: 'RUN make', steps: 1, cached: 0 });
       return await Promise.resolve(IMAGE);
@@ -117,7 +121,10 @@ describe('a visit', () => {
     expect(calls).toEqual([
       'readSettings',
       'findImage',
+      'readRecipe',
+      'shareImage',
       'queue',
+      'shareImage',
       'openContext',
       'buildImage',
       'startContainer',
@@ -139,6 +146,32 @@ describe('a visit', () => {
     });
     expect(fixture.phases).toEqual(['starting', 'ready']);
     expect(fixture.count('queue')).toBe(0);
+  });
+
+  it('takes the image of an earlier commit with its recipe, and waits in no queue for it', async () => {
+    const build = { reused: true, how: 'recipe', from: 'f'.repeat(40) } as const;
+    using fixture = openPreview({
+      shareImage: async () => await Promise.resolve({ id: 'sha256:1', build }),
+    });
+    fixture.preview.visit();
+    expect(await fixture.preview.settled(NEVER)).toMatchObject({ phase: 'ready', build });
+    expect(fixture.phases).toEqual(['starting', 'ready']);
+    expect([fixture.count('queue'), fixture.count('buildImage')]).toEqual([0, 0]);
+  });
+
+  it('looks again when its turn comes, and builds nothing that was built meanwhile', async () => {
+    let looked = 0;
+    const build = { reused: true, how: 'recipe', from: 'f'.repeat(40) } as const;
+    using fixture = openPreview({
+      shareImage: async () => {
+        looked += 1;
+        return await Promise.resolve(looked === 1 ? undefined : { id: 'sha256:1', build });
+      },
+    });
+    fixture.preview.visit();
+    expect(await fixture.preview.settled(NEVER)).toMatchObject({ phase: 'ready', build });
+    expect(fixture.phases).toEqual(['queued', 'starting', 'ready']);
+    expect(fixture.count('buildImage')).toBe(0);
   });
 
   it('made a hundred times makes one build', async () => {
@@ -293,10 +326,62 @@ describe('a failure', () => {
   });
 });
 
+describe('a rebuild', () => {
+  it('removes the container first, and looks for no earlier image', async () => {
+    using fixture = openPreview();
+    const { preview, calls } = fixture;
+    preview.visit();
+    await preview.settled(NEVER);
+    await idle(fixture);
+    calls.length = 0;
+    expect(preview.rebuild({ pull: true })).toBe(true);
+    expect(preview.state.phase).toBe('cold');
+    expect(preview.rebuild({ pull: true }), 'one is under way').toBe(false);
+    expect(await preview.settled(NEVER)).toMatchObject({ phase: 'ready' });
+    await idle(fixture);
+    expect(calls).toEqual([
+      'dispose',
+      'readSettings',
+      'readRecipe',
+      'queue',
+      'openContext',
+      'buildImage',
+      'pull: true',
+      'startContainer',
+      'awaitReady',
+      'keep',
+      'dispose',
+    ]);
+  });
+
+  it('that failed is what a retry repeats, until it succeeded once', async () => {
+    let fails = true;
+    using fixture = openPreview({
+      findImage: async () => await Promise.resolve(IMAGE),
+      buildImage: async () => (fails ? await ofTheCommit() : await Promise.resolve(IMAGE)),
+    });
+    const { preview } = fixture;
+    preview.rebuild({ pull: false });
+    expect(await preview.settled(NEVER)).toMatchObject({ phase: 'failed' });
+    await idle(fixture);
+    fails = false;
+    preview.retry();
+    expect(await preview.settled(NEVER)).toMatchObject({ phase: 'ready' });
+    await idle(fixture);
+    expect([fixture.count('findImage'), fixture.count('buildImage')]).toEqual([0, 2]);
+    preview.tell({ type: 'cooled', why: 'stopped' });
+    preview.visit();
+    await preview.settled(NEVER);
+    expect([fixture.count('findImage'), fixture.count('buildImage')]).toEqual([1, 2]);
+  });
+});
+
 describe('cancel', () => {
   it.each([
     'readSettings',
     'findImage',
+    'readRecipe',
+    'shareImage',
     'queue',
     'openContext',
     'buildImage',
@@ -305,7 +390,7 @@ describe('cancel', () => {
   ] as const)('ends %s, and waits for its end', async (stage) => {
     using fixture = openPreview({
       [stage]: async (...args: unknown[]) =>
-        await (stage === 'findImage'
+        await (stage === 'findImage' || stage === 'shareImage'
           ? Promise.resolve(undefined)
           : untilAborted(args.at(-1) as AbortSignal)),
     });

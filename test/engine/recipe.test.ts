@@ -1,0 +1,104 @@
+import { describe, expect, test } from 'vitest';
+import { LABEL } from '../../src/engine/labels.ts';
+import { GitRepository } from '../unit/fixtures/git-repository.ts';
+import { fresh, LABORATORY, node, page } from './fixtures/applications.ts';
+import { TestPool } from './fixtures/test-pool.ts';
+
+describe.each(['buildkit', 'classic'] as const)('with the %s builder', (builder) => {
+  test('a revert, and a commit that changes only what is left out, build nothing', async () => {
+    using repository = new GitRepository();
+    const files = { ...page('As it was', [fresh('true')]), '.dockerignore': 'notes\n' };
+    const first = await repository.commit(files);
+    const other = await repository.commit(page('Otherwise'));
+    const revert = await repository.commit(files);
+    const noted = await repository.commit({ 'notes/today.txt': 'a note' });
+    await using pool = await TestPool.open([repository.path], { builder });
+
+    for (const commit of [first, other, revert, noted]) {
+      const { status, headers, text } = await pool.visit(commit);
+      expect([status, headers['x-pool-commit']]).toEqual([200, commit]);
+      expect(text).toContain(commit === other ? 'Otherwise' : 'As it was');
+    }
+    expect(pool.count('building')).toBe(2);
+    expect(await pool.containers()).toHaveLength(4);
+    for (const commit of [revert, noted]) {
+      const { state } = await pool.state(commit);
+      expect(state.build).toMatchObject({ reused: true, how: 'recipe', from: first });
+      expect(state.build?.['base']).toBe('busybox:latest');
+    }
+    const shown = await pool.visit(noted, { path: '/_pool/', navigation: true });
+    expect(shown.text).toMatch(
+      new RegExp(`Same recipe as ${first.slice(0, 7)}, nothing built, [0-9.]+ m?s`),
+    );
+  });
+
+  test('commits of one recipe that are visited at once make one build', async () => {
+    using repository = new GitRepository();
+    const commits = [await repository.commit(page('Shared', [fresh('sleep 1')]))];
+    for (let more = 0; more < 3; more++) commits.push(await repository.commit({}));
+    await using pool = await TestPool.open([repository.path], { builder, buildConcurrency: 2 });
+    const answers = await Promise.all(commits.map(async (commit) => await pool.visit(commit)));
+    expect(answers.map(({ headers }) => headers['x-pool-commit'])).toEqual(commits);
+    expect(answers.every(({ text }) => text.includes('Shared'))).toBe(true);
+    expect(pool.count('building')).toBe(1);
+  });
+
+  test("a Dockerfile that writes pool's labels is overruled", async () => {
+    using repository = new GitRepository();
+    const lies = Object.values(LABEL).map((name) => `LABEL ${name}=lie`);
+    const commit = await repository.commit(page('Liar', [fresh('true'), ...lies]));
+    await using pool = await TestPool.open([repository.path], { builder });
+    await pool.visit(commit);
+    const reference = [`pool-${pool.instance}/web:${commit}`];
+    const [image] = await pool.engine.docker.listImages({ filters: { reference } });
+    const recipe = (await pool.state(commit)).state.build?.['recipe'];
+    expect(image?.Labels).toMatchObject({
+      [LABEL.instance]: pool.instance,
+      [LABEL.repository]: 'web',
+      [LABEL.commit]: commit,
+      [LABEL.recipe]: recipe,
+      [LABEL.base]: 'busybox:latest',
+    });
+  });
+});
+
+test('an image with the labels of a recipe, but not its name, is not taken', async () => {
+  using repository = new GitRepository();
+  const commit = await repository.commit(page('Honest', [fresh('true')]));
+  const again = await repository.commit({});
+  await using pool = await TestPool.open([repository.path]);
+  await pool.visit(commit);
+  const { docker } = pool.engine;
+  const name = `pool-${pool.instance}/web:recipe-`;
+  const images = await docker.listImages();
+  const tag = images.flatMap(({ RepoTags }) => RepoTags ?? []).find((one) => one.startsWith(name));
+  await docker.getImage(tag ?? '').remove();
+  await pool.visit(again);
+  expect(pool.count('building')).toBe(2);
+});
+
+test('a container of a shared image knows its own commit and settings', async () => {
+  using repository = new GitRepository();
+  const first = await repository.commit(node(LABORATORY, [fresh('true'), 'EXPOSE 3000']));
+  const other = await repository.commit({ '.pool.yml': 'env: {MOOD: good}\nport: [3000, 4000]\n' });
+  await using pool = await TestPool.open([repository.path]);
+  await pool.visit(first);
+  const { text } = await pool.visit(other, { path: '/environment' });
+  expect(JSON.parse(text)).toMatchObject({ POOL_COMMIT: other, MOOD: 'good' });
+  expect(pool.count('building')).toBe(1);
+  const { endpoint } = (await pool.state(other)).state;
+  expect(Object.keys(endpoint?.published ?? {})).toEqual(['3000', '4000']);
+});
+
+test('what asks for its commit is built for each commit, and the page says what that costs', async () => {
+  using repository = new GitRepository();
+  const steps = ['ARG POOL_COMMIT', fresh('true'), 'EXPOSE 3000'];
+  const commits = [await repository.commit(node(LABORATORY, steps)), await repository.commit({})];
+  await using pool = await TestPool.open([repository.path]);
+  for (const commit of commits) await pool.visit(commit);
+  expect(pool.count('building')).toBe(2);
+  const shown = await pool.visit(commits[1] ?? '', { path: '/_pool/', navigation: true });
+  expect(shown.text).toContain(
+    'ARG POOL_COMMIT in the Dockerfile parts it from every other commit',
+  );
+});
