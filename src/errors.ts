@@ -13,6 +13,7 @@ export type ErrorCode =
   | 'build-failed'
   | 'build-timeout'
   | 'exited'
+  | 'unhealthy'
   | 'no-answer'
   | 'stopped-by-itself'
   | 'queue-full'

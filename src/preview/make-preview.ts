@@ -43,7 +43,7 @@ export interface Stages {
   /** Waits until the application answers as `settings` ask. */
   awaitReady(
     wanted: Wanted,
-    at: Endpoint,
+    container: StartedContainer,
     settings: CommitSettings,
     to: BuildListener,
     signal: AbortSignal,
@@ -72,8 +72,7 @@ export async function makePreview(
   const image = known ?? (await stages.queue(wanted, build, signal));
   witness.tell({ type: 'starting', build: image.build });
   await using container = await stages.startContainer(wanted, image, settings, signal);
-  const at = container.endpoint;
-  const endpoint = await stages.awaitReady(wanted, at, settings, witness, signal);
+  const endpoint = await stages.awaitReady(wanted, container, settings, witness, signal);
   witness.tell({ type: 'ready', endpoint });
   container.keep();
 }

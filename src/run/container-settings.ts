@@ -30,7 +30,7 @@ export interface StartRequest {
   commit: string;
   /** Ports that the commit declares, the default first. */
   ports?: readonly Port[];
-  /** The commit's own variables and `POOL_…` of the design, without `PORT`. */
+  /** The commit's own variables and `POOL_…` of the design; `PORT` names a port. */
   environment: Readonly<Record<string, string>>;
 }
 
@@ -58,6 +58,7 @@ export function containerSettings(
       [LABEL.commit]: request.commit,
       [LABEL.port]: String(choice.port),
       [LABEL.portRule]: choice.rule,
+      [LABEL.portGuessed]: String(choice.guessed),
       [LABEL.build]: JSON.stringify(request.image.build),
     },
     HostConfig: {
