@@ -181,11 +181,11 @@ export async function openPool(config: Config, logger: Logger): Promise<Pool> {
       return containers.start({ image, name, repository, commit, environment, ports }, over);
     },
     holdContainer: (endpoint) => containers.hold(endpoint),
-    awaitReady(wanted, endpoint, { health }, listener, over) {
+    awaitReady(wanted, container, { health }, listener, over) {
       const lines = (written: readonly string[]) => listener.lines(written);
       return awaitReady(
         containers,
-        endpoint,
+        container,
         hostnameOf(wanted),
         lines,
         config.startTimeoutMs,
@@ -230,6 +230,7 @@ export async function openPool(config: Config, logger: Logger): Promise<Pool> {
   };
   const listener = {
     died: (id: string) => void previews.containerDied(id),
+    checked: (id: string) => void previews.healthChanged(id),
     listening: () => void lookAround(),
   };
   void watchContainers(engine, instance, listener, signal);
