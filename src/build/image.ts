@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Engine } from '../engine/connect.ts';
 import { askEngine } from '../engine/ask.ts';
+import { isMissing } from '../engine/engine-error.ts';
 import { LABEL, labelFilter } from '../engine/labels.ts';
 
 /** Where an image came from: a build, or an earlier build of the same commit. */
@@ -50,4 +51,23 @@ export async function findImage(
   const found = engine.docker.listImages({ filters });
   const [image] = await askEngine('looking for an earlier image', found, signal);
   return image && { id: image.Id, build: { reused: true } };
+}
+
+/** The names (`<repository>:<commit>`) of all images of this pool, whoever built them. */
+export async function imageNames(engine: Engine, instance: string): Promise<string[]> {
+  const prefix = `pool-${instance}/`;
+  const filters = { ...labelFilter({ [LABEL.instance]: instance }), reference: [`${prefix}*`] };
+  const images = await askEngine('looking for images', engine.docker.listImages({ filters }));
+  return images
+    .flatMap(({ RepoTags }) => RepoTags ?? [])
+    .filter((tag) => tag.startsWith(prefix))
+    .map((tag) => tag.slice(prefix.length));
+}
+
+/** Takes a name away, and the image with its last name. */
+export async function removeImage(engine: Engine, name: string): Promise<void> {
+  const gone = engine.docker.getImage(name).remove({ force: true });
+  await askEngine('removing the image', gone).catch((error: unknown) => {
+    if (!isMissing(error)) throw error;
+  });
 }
