@@ -40,10 +40,7 @@ export const VERBS = {
     request: Addressed.extend({ follow: z.boolean() }),
     answer: z.object({ text: z.string() }),
   },
-  rebuild: {
-    request: Addressed.extend({ pull: z.boolean(), noCache: z.boolean() }),
-    answer: Row,
-  },
+  rebuild: { request: Addressed.extend({ pull: z.boolean() }), answer: Row },
   stop: { request: Addressed, answer: Row },
   rm: { request: Addressed, answer: Row },
 } as const;
