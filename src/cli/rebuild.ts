@@ -7,10 +7,7 @@ export const rebuild: Command = {
   name: 'rebuild',
   words: '<address> [--pull]',
   about: 'builds it once more, every step, and starts it',
-  flags: [
-    { name: 'pull', help: 'look for newer base images as well' },
-    ...POOL_FLAGS,
-  ],
+  flags: [{ name: 'pull', help: 'look for newer base images as well' }, ...POOL_FLAGS],
   more: 'It returns at once; "pool wait" waits for the end, "pool logs -f" shows the way.',
   async run(asked) {
     const { words, values } = asked;

@@ -50,7 +50,7 @@ export function repositoryIn(folder: string) {
   });
   const entry = strict({
     /** How addresses name it.
-     * @default the last part of `url`
+     * @default the last part of url
      * @example 'shop' */
     name: Name.optional(),
     /** A path, or an https URL. Two names may share one.
