@@ -4,19 +4,23 @@ import { createServer, type Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { formatLabel, type RepositoryName } from './address/label.ts';
 import PQueue from 'p-queue';
+import { formatLabel, type RepositoryName, toRepositoryName } from './address/label.ts';
 import { buildImage, builderOf } from './build/builder.ts';
 import {
   findImage,
   imageLabels,
   imageName,
+  imageNames,
   nameImage,
   recipeTag,
+  removeImage,
   removeNameless,
 } from './build/image.ts';
 import type { Config } from './config/config.ts';
 import { environmentOf, variableNames } from './config/environment.ts';
+import { controlListener } from './desk/control-listener.ts';
+import { controlSocket } from './desk/verbs.ts';
 import { deskListener } from './desk/desk.ts';
 import { connectEngine } from './engine/connect.ts';
 import { instanceOf } from './engine/labels.ts';
@@ -73,9 +77,13 @@ export async function openPool(config: Config, logger: Logger): Promise<Pool> {
 
   await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
   const dataDir = await realpath(config.dataDir);
-  const socketPath = join(dataDir, 'control.sock');
+  // Two sockets: what visitors of the bare domain are led to has no verb to reach.
+  const commands = createServer();
+  await listenAlone(commands, controlSocket(dataDir));
+  opening.defer(async () => await close(commands));
   const desk = createServer();
-  await listenAlone(desk, socketPath);
+  const deskSocket = join(dataDir, 'desk.sock');
+  await listenOn(desk, deskSocket);
   opening.defer(async () => await close(desk));
   const instance = instanceOf(dataDir);
   const found = await connectEngine(config.engine, process.env);
@@ -209,15 +217,30 @@ export async function openPool(config: Config, logger: Logger): Promise<Pool> {
   };
   const control = controlPlane(mirrors, previews, history, variables, freshness, logger, signal);
   const { refreshMs } = config;
-  desk.on(
+  const known = { mirrors, previews, history };
+  desk.on('request', deskListener({ ...known, refreshMs, logger, closing: signal }));
+  commands.on(
     'request',
-    deskListener({ mirrors, previews, history, refreshMs, logger, closing: signal }),
+    controlListener({
+      ...known,
+      domains: config.domains,
+      control,
+      labelOf: ({ repository, commit }) => label(repository, commit),
+      urlOf: (wanted) => urlAt(hostnameOf(wanted)),
+      async built() {
+        const names = await imageNames(engine, instance);
+        return names.flatMap((name) => toWanted(name) ?? []);
+      },
+      removeImage: async ({ repository, commit }) =>
+        await removeImage(engine, { instance, repository }, commit),
+      logger,
+    }),
   );
   const front = createFront({
     domains: config.domains,
     routes,
     control,
-    desk: new Upstream({ socketPath }, Infinity),
+    desk: new Upstream({ socketPath: deskSocket }, Infinity),
     holdMs: config.holdMs,
     noindex: config.noindex,
     logger,
@@ -267,11 +290,21 @@ export async function openPool(config: Config, logger: Logger): Promise<Pool> {
       await Promise.race([ended, sleep(DRAIN_MS, undefined, { ref: false })]);
       clearInterval(idle);
       front.closeAllConnections();
-      desk.closeAllConnections();
-      await close(desk);
+      for (const server of [desk, commands]) {
+        server.closeAllConnections();
+        await close(server);
+      }
       journal[Symbol.dispose]();
     },
   };
+}
+
+/** What an image's name says: `<repository>:<commit>`. */
+function toWanted(name: string): Wanted | undefined {
+  const [repository, commit] = name.split(':');
+  const named = toRepositoryName(repository ?? '');
+  const id = toCommitId(commit ?? '');
+  return named === undefined || id === undefined ? undefined : { repository: named, commit: id };
 }
 
 /**
@@ -294,8 +327,18 @@ async function listenAlone(server: Server, path: string): Promise<void> {
       `another pool serves from ${folder}; end it, or choose another folder with --data-dir`,
     );
   }
+  await listenOn(server, path);
+}
+
+/** Listens on a socket that nobody but this user may use. */
+async function listenOn(server: Server, path: string): Promise<void> {
   await unlink(path).catch(() => {});
-  await listen(server, { path });
+  // Node binds before it returns: neither may others connect for a moment, nor is a file made
+  // meanwhile that its owner cannot read.
+  const mask = process.umask(0o177);
+  const listening = listen(server, { path });
+  process.umask(mask);
+  await listening;
 }
 
 async function listen(

@@ -1,5 +1,5 @@
 import { createWriteStream, type WriteStream } from 'node:fs';
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GrowingText } from './growing-text.ts';
@@ -61,6 +61,13 @@ export class BuildLog {
     this.#tail = '';
     this.#lost = 0;
     this.#open('w');
+  }
+
+  /** Forgets it, and its file. */
+  async remove(): Promise<void> {
+    this.#edition += 1;
+    this.#text = new GrowingText();
+    await rm(this.#file, { force: true });
   }
 
   /** Adds lines that were made plain. */

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Engine } from '../engine/connect.ts';
 import { askEngine } from '../engine/ask.ts';
+import { isMissing } from '../engine/engine-error.ts';
 import { LABEL, labelFilter } from '../engine/labels.ts';
 
 const Origin = {
@@ -119,4 +120,31 @@ export async function nameImage(
 ): Promise<void> {
   const repo = imageName(shelf, tag).slice(0, -`:${tag}`.length);
   await askEngine('naming the image', docker.getImage(id).tag({ repo, tag }));
+}
+
+/** The names (`<repository>:<commit>`) of all images of this pool, whoever built them. */
+export async function imageNames(engine: Engine, instance: string): Promise<string[]> {
+  const prefix = `pool-${instance}/`;
+  const filters = { ...labelFilter({ [LABEL.instance]: instance }), reference: [`${prefix}*`] };
+  const images = await askEngine('looking for images', engine.docker.listImages({ filters }));
+  return images
+    .flatMap(({ RepoTags }) => RepoTags ?? [])
+    .filter((tag) => tag.startsWith(prefix))
+    .map((tag) => tag.slice(prefix.length));
+}
+
+/** Takes a commit's name from its image, and removes the image where no other commit has it. */
+export async function removeImage(engine: Engine, shelf: Shelf, commit: string): Promise<void> {
+  const name = imageName(shelf, commit);
+  try {
+    const looked = engine.docker.getImage(name).inspect();
+    const { RepoTags: names } = await askEngine('looking at the image', looked);
+    const others = names.filter((one) => one !== name);
+    const shared = others.some((one) => !one.startsWith(imageName(shelf, recipeTag(''))));
+    for (const gone of shared ? [name] : names) {
+      await askEngine('removing the image', engine.docker.getImage(gone).remove({ force: true }));
+    }
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+  }
 }

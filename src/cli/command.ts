@@ -1,5 +1,6 @@
 import { type Config, parseConfig, type Problem, standingIn } from '../config/config.ts';
 import { readConfigFile } from '../config/config-file.ts';
+import { plainLine } from '../plain-text.ts';
 import { type Flag, flagHelp, type FlagValues, readFlags } from './flags.ts';
 
 /** What a command was asked for. */
@@ -52,6 +53,24 @@ export class UsageError extends Error {
   }
 }
 
+/** What a command could not do, with the next step and the exit code. */
+export class CommandError extends Error {
+  readonly next: string;
+  readonly code: number;
+
+  constructor(message: string, next: string, code: number) {
+    super(message);
+    this.next = next;
+    this.code = code;
+  }
+}
+
+/** Prints data, for those who asked with `--json`. */
+export function print(data: unknown): number {
+  process.stdout.write(`${JSON.stringify(data, null, 2)}\n`);
+  return EXIT.ok;
+}
+
 /** Reads a command's flags, and runs it or prints its help. Returns the exit code. */
 export async function runCommand(command: Command, args: readonly string[]): Promise<number> {
   const words = command.words?.match(/<[a-z]+>/g) ?? [];
@@ -70,8 +89,10 @@ export async function runCommand(command: Command, args: readonly string[]): Pro
       throw new UsageError([...problems, ...(await configProblems(read.values))]);
     return await command.run(read);
   } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    return complain(command, error.problems);
+    if (error instanceof UsageError) return complain(command, error.problems);
+    if (!(error instanceof CommandError)) throw error;
+    process.stderr.write(`pool: ${plainLine(error.message)}\n${plainLine(error.next)}\n`);
+    return error.code;
   }
 }
 

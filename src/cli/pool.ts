@@ -2,9 +2,15 @@
 import { readFileSync } from 'node:fs';
 import { nearest } from '../nearest.ts';
 import { type Command, runCommand } from './command.ts';
+import { logs } from './logs.ts';
+import { ls } from './ls.ts';
+import { rebuild } from './rebuild.ts';
+import { rm } from './rm.ts';
 import { serve } from './serve.ts';
+import { stop } from './stop.ts';
+import { wait } from './wait.ts';
 
-const COMMANDS: readonly Command[] = [serve];
+const COMMANDS: readonly Command[] = [serve, ls, wait, logs, rebuild, stop, rm];
 
 const [name, ...args] = process.argv.slice(2);
 const command = COMMANDS.find((one) => one.name === name);
@@ -23,7 +29,9 @@ if (command !== undefined) {
 }
 
 function help(): string {
-  const usages = COMMANDS.map(({ name: one, words }) => `pool ${one} ${words ?? '[flags]'}`);
+  const usages = COMMANDS.map(({ name: one, words = '' }) =>
+    `pool ${one} ${/^<[a-z]+>/.exec(words)?.[0] ?? ''}`.trimEnd(),
+  );
   const width = Math.max(...usages.map((usage) => usage.length));
   const lines = COMMANDS.map(({ about }, index) => `  ${usages[index]?.padEnd(width)}  ${about}`);
   return `pool: every commit of a Git repository is a URL, built on the first visit.

@@ -4,13 +4,13 @@ import { standingIn } from '../config/config.ts';
 import { environmentProblems } from '../config/environment.ts';
 import { PreviewError } from '../errors.ts';
 import { logfmt } from '../logger.ts';
-import { openPool, type Pool } from '../main.ts';
+import type { Pool } from '../main.ts';
 import { type Asked, type Command, configOf, EXIT, UsageError } from './command.ts';
 
 /** `pool serve`: the one command that is the pool; all others talk to it. */
 export const serve: Command = {
   name: 'serve',
-  about: 'shows each commit of a repository as the application it was then.',
+  about: 'serves the repository you stand in, or those you name',
   flags: [
     {
       name: 'repository',
@@ -65,6 +65,8 @@ async function run({ values }: Asked): Promise<number> {
   process.stderr.on('error', () => {});
   const logger = logfmt((line) => process.stderr.write(line));
   const ended = untilSignal();
+  // All other commands start without what only this one needs.
+  const { openPool } = await import('../main.ts');
   try {
     const opening = openPool(config, logger);
     const early = await Promise.race([ended, opening]);

@@ -84,7 +84,7 @@ function schemaIn(folderOf: FolderOf) {
      * @example '0.0.0.0:80' */
     listen: Listen.prefault('127.0.0.1:8080'),
     /** Under which scheme and port visitors reach pool, where a proxy stands before it. Its domain is the first of `domains`.
-     * @default http with the port of `listen`
+     * @default http with the port of listen
      * @example 'https://pool.localhost' */
     publicUrl: PublicUrl.optional(),
     /** Proxies before pool whose `X-Forwarded-*` headers are believed: addresses or networks.

@@ -1,6 +1,7 @@
 import { basename, isAbsolute, resolve } from 'node:path';
 import { z } from 'zod';
 import { REPOSITORY_NAME_LIMIT, type RepositoryName, toRepositoryName } from '../address/label.ts';
+import { InnerPath, Value } from '../source/commit-settings.ts';
 import { strict } from './strict.ts';
 
 const Name = z.string().transform((text, context) => {
@@ -17,22 +18,14 @@ const Variable = z
   .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'expected the name of a variable such as API_URL')
   .refine((name) => !isPools(name), 'PORT and POOL_… are set by pool itself');
 
-/** A path inside of a commit. */
-const Inside = z
-  .string()
-  .regex(
-    /^(?!\/)(?!(.*\/)?\.\.(\/|$))[^\u0000-\u001F\u007F]+$/,
-    'expected a path inside of the repository',
-  );
-
 /** What a container is given beside pool's own variables. Values are secrets: no page or log has them. */
 function environment(folder: string) {
   return {
     /** Variables of the container. They win over those of `envFile`.
      * @default {}
      * @example { API_URL: 'https://api.example.com' } */
-    env: z.record(Variable, z.string()).default({}),
-    /** A file of `NAME=value` lines, read at each start of a container.
+    env: z.record(Variable, Value).default({}),
+    /** A file of `NAME=value` lines, read anew at each start of a preview.
      * @default undefined
      * @example './shop.env' */
     envFile: z
@@ -57,7 +50,7 @@ export function repositoryIn(folder: string) {
   });
   const entry = strict({
     /** How addresses name it.
-     * @default the last part of `url`
+     * @default the last part of url
      * @example 'shop' */
     name: Name.optional(),
     /** A path, or an https URL. Two names may share one.
@@ -71,11 +64,11 @@ export function repositoryIn(folder: string) {
     /** The folder of a commit that is built.
      * @default the top
      * @example 'services/web' */
-    context: Inside.optional(),
+    context: InnerPath.optional(),
     /** The Dockerfile, from the top of the repository.
      * @default the one in the context
      * @example 'docker/web.Dockerfile' */
-    dockerfile: Inside.optional(),
+    dockerfile: InnerPath.optional(),
     ...environment(folder),
     /** Environment on top of it for commits that a matching branch or tag points at, in order.
      * @default []

@@ -1,3 +1,4 @@
+import { setImmediate as tick } from 'node:timers/promises';
 import type { Brand } from '../brand.ts';
 import type { BuildLog } from '../build/build-log.ts';
 import type { BuildProgress } from '../build/trace.ts';
@@ -118,6 +119,20 @@ export class Preview implements Witness {
   async cancel(): Promise<void> {
     this.#job?.controller.abort();
     await this.#job?.done;
+  }
+
+  /**
+   * Ends what runs or is being made; the next visit starts it again. Returns where it answered,
+   * whose container is now the caller's to remove.
+   */
+  async stop(): Promise<Endpoint | undefined> {
+    await this.cancel();
+    // Those who wait are told that it was stopped; were it cold at once, they would start it anew.
+    await tick();
+    const state = this.#state;
+    if (this.busy || state.phase === 'cold') return undefined;
+    this.tell({ type: 'cooled', why: 'stopped' });
+    return state.phase === 'ready' ? state.endpoint : undefined;
   }
 
   tell(event: PreviewEvent): void {

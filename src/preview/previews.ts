@@ -84,6 +84,17 @@ export class Previews {
     return this.#journal.last(id, SHOWN);
   }
 
+  /** Every preview that was asked for since pool started. */
+  all(): Iterable<Preview> {
+    return this.#all.values();
+  }
+
+  /** Stops a preview and removes its container; visitors still in it are cut off. */
+  async stop(preview: Preview): Promise<void> {
+    const endpoint = await preview.stop();
+    if (endpoint !== undefined) await this.#containers.remove(endpoint);
+  }
+
   /** The preview of a commit, made where there is none; starts nothing. */
   of(wanted: Wanted): Preview {
     const id = previewId(wanted);

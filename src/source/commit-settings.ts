@@ -15,7 +15,7 @@ const PORT_LIMIT = 16;
 const PORTS = `expected a port from 1 to 65535, or a list of at most ${PORT_LIMIT}`;
 
 /** A path inside the commit: no `..`, no slash before or after it; empty for the top. */
-const InnerPath = z.string().transform((text, context) => {
+export const InnerPath = z.string().transform((text, context) => {
   const parts = text.split('/').filter((part) => part !== '.' && part !== '');
   if (text === '' || text.startsWith('/') || parts.includes('..') || /\p{Cc}/u.test(text)) {
     context.addIssue('expected a path inside the commit, such as web/app');
@@ -28,7 +28,8 @@ const Name = z
   .string()
   .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'expected a name of letters, digits and underscores')
   .refine((name) => !name.startsWith('POOL_'), "names that begin with POOL_ are pool's own");
-const Value = z.string().refine((text) => !text.includes('\0'), 'expected text without NUL');
+/** The value of a variable or an argument. */
+export const Value = z.string().refine((text) => !text.includes('\0'), 'expected text without NUL');
 
 const PortNumber = z.string().transform((text, context): Port => {
   const port = toPort(text);

@@ -7,7 +7,7 @@ import { repositoryIn } from '../../../src/config/repository.ts';
 
 const read = (path: string) =>
   readFileSync(new URL(`../../../${path}`, import.meta.url), 'utf8').replaceAll(
-    /\n\s*\*? ?/g,
+    /\n\s*(?:\*(?!\/))? ?/g,
     '\n',
   );
 const DOCUMENT = read('docs/configuration.md');
@@ -15,7 +15,7 @@ const DOCUMENT = read('docs/configuration.md');
 /** Each option of a file: a doc comment with its words, default and example, then its key. */
 function optionsOf(path: string) {
   const options = read(path).matchAll(
-    /\/\*\*\s([^@]*?)\n(?:@default (.*?)\n)?@example (.*?) \*\/\n(\w+):/gs,
+    /\/\*\*\s((?:(?!\*\/)[^@])*?)\n(?:@default (.*?)\n)?@example (.*?) \*\/\n(\w+):/gs,
   );
   return [...options].map(([, words = '', standard, example = '', key = '']) => {
     return { key, words: words.replaceAll('\n', ' '), standard, example };

@@ -1,0 +1,17 @@
+import { ask } from './ask-pool.ts';
+import { type Command, POOL_FLAGS } from './command.ts';
+import { report } from './report.ts';
+
+/** `pool rebuild`: what a registry or the network decides is asked anew. */
+export const rebuild: Command = {
+  name: 'rebuild',
+  words: '<address> [--pull]',
+  about: 'builds it once more, every step, and starts it',
+  flags: [{ name: 'pull', help: 'look for newer base images as well' }, ...POOL_FLAGS],
+  more: 'It returns at once; "pool wait" waits for the end, "pool logs -f" shows the way.',
+  async run(asked) {
+    const { words, values } = asked;
+    const request = { address: words[0] ?? '', pull: values['pull'] === true };
+    return report(await ask('rebuild', request, asked), values);
+  },
+};
