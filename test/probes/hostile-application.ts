@@ -43,7 +43,7 @@ export interface SeenRequest {
   bodyBytes: number;
   sha1: string;
   trailers: string[];
-  /** The lines that announced chunks. */
+  /** The lines that announced chunks, without the line feed alone. */
   chunkLines: string[];
   /** The body came to its end. */
   complete: boolean;
@@ -114,11 +114,12 @@ class Reader {
     });
   }
 
+  /** Up to a line feed, which is taken away; a carriage return is not. */
   async line(): Promise<string | undefined> {
     return await this.take((buffer) => {
       const end = buffer.indexOf('\n');
       if (end === -1) return undefined;
-      return { taken: buffer.toString('latin1', 0, end).replace(/\r$/, ''), bytes: end + 1 };
+      return { taken: buffer.toString('latin1', 0, end), bytes: end + 1 };
     });
   }
 
@@ -173,8 +174,10 @@ async function readChunks(
   }
   for (;;) {
     const line = await reader.line();
-    if (line === undefined || line === '') return line === '';
-    request.trailers.push(line);
+    if (line === undefined) return false;
+    const field = line.replace(/\r$/, '');
+    if (field === '') return true;
+    request.trailers.push(field);
   }
 }
 

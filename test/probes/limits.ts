@@ -1,14 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { valuesOf } from './application.ts';
-import { hold, type Probe, see } from './probe.ts';
+import { hold, NotApplicable, type Probe, see } from './probe.ts';
 import { Wire } from './wire.ts';
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 /** A client that needs longer for its headers is given up; 15 s, and how exactly one looks. */
 const SLOWEST_HEADERS_MS = 19_000;
-/** More than the connections that pool has to one preview, 1024; half of them are for slow bodies. */
+/** More than the connections that pool has to one preview. */
 const SLOW_BODIES = 1200;
-const HALF = 512;
 const LARGE = Array.from({ length: 6 }, (_, index) => `X-Large-${index}: ${'x'.repeat(5000)}`);
 
 const slow: readonly Omit<Probe, 'family'>[] = [
@@ -61,10 +60,12 @@ const slow: readonly Omit<Probe, 'family'>[] = [
     },
   },
   {
-    name: `at most half of a preview's connections, ${HALF}, serve bodies that arrive slowly`,
+    name: "at most half of a preview's connections serve bodies that arrive slowly",
     own: true,
     alone: true,
     async run(target) {
+      if (target.connections === undefined) throw new NotApplicable('it has no limit of them');
+      const half = target.connections / 2;
       const crawling = await target.application.play([{ do: 'body' }, OK]);
       const wires = Array.from({ length: SLOW_BODIES }, () =>
         new Wire(target).ask(crawling, 'POST / HTTP/1.1', 'Content-Length: 9').write('x'),
@@ -72,7 +73,7 @@ const slow: readonly Omit<Probe, 'family'>[] = [
       try {
         await sleep(1500);
         const { open } = await crawling.seen();
-        hold(`1 to ${HALF} connections`, open > 0 && open <= HALF, open);
+        hold(`1 to ${half} connections`, open > 0 && open <= half, open);
       } finally {
         for (const wire of wires) wire.socket.destroy();
       }
