@@ -21,6 +21,8 @@ export type Step =
   | { do: 'flood'; bytes: number }
   /** Sends back whatever comes, until the end. */
   | { do: 'echo' }
+  /** Reads nothing any more, for so long. */
+  | { do: 'deafness'; ms: number }
   /** Never goes on. */
   | { do: 'silence' }
   | { do: 'close' };
@@ -49,6 +51,8 @@ export interface SeenRequest {
   complete: boolean;
   /** What came after it as "echo" met it. */
   echoed: string;
+  /** Bytes of the answer that were taken from it so far. */
+  sent: number;
   /** Bytes that are here and nobody has read. */
   waiting: number;
 }
@@ -66,7 +70,7 @@ const KEPT_BODY_BYTES = 65_536;
 const PATTERN = Buffer.from(Uint8Array.from({ length: 65_536 }, (_, index) => index % 251));
 const WELCOME: readonly Step[] = ['HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nhostile'];
 
-const NOTHING = { body: '', bodyBytes: 0, sha1: '', complete: false, echoed: '' };
+const NOTHING = { body: '', bodyBytes: 0, sha1: '', complete: false, echoed: '', sent: 0 };
 
 const plays = new Map<string, Play & { requests: SeenRequest[]; permits: number }>();
 const open = new Set<number>();
@@ -240,6 +244,7 @@ async function act(step: Step, { socket, reader, request, play, body }: Scene): 
     case 'flood':
       for (let left = step.bytes; left > 0; left -= PATTERN.length) {
         await send(socket, PATTERN.subarray(0, left));
+        request.sent = step.bytes - left;
       }
       return;
     case 'echo':
@@ -248,6 +253,10 @@ async function act(step: Step, { socket, reader, request, play, body }: Scene): 
         await send(socket, part);
       }
       return;
+    case 'deafness':
+      socket.pause();
+      await sleep(step.ms);
+      return void socket.resume();
     case 'silence':
       return await reader.ended();
     case 'close':

@@ -15,7 +15,17 @@ server.on('stream', (stream, headers) => {
   } else if (path === '/cut') {
     stream.respond({ ':status': 200 });
     stream.write('half');
-    setTimeout(() => stream.close(2), 50);
+    // RST_STREAM; close() would end the stream first.
+    setTimeout(() => stream.destroy(new Error('cut')), 50);
+  } else if (path === '/die') {
+    stream.respond({ ':status': 200 });
+    stream.write('half');
+    setTimeout(() => stream.session?.destroy(), 50);
+  } else if (path === '/trailers') {
+    stream.additionalHeaders({ ':status': 103, link: '</a.css>' });
+    stream.respond({ ':status': 200 }, { waitForTrailers: true });
+    stream.once('wantTrailers', () => stream.sendTrailers({ 'x-sum': '7' }));
+    stream.end('ok');
   } else if (path === '/silence') {
     stream.resume();
   } else if (path === '/open') {

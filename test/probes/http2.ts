@@ -47,13 +47,27 @@ const probes: readonly Omit<Probe, 'family'>[] = [
     },
   },
   {
-    name: 'an answer that it resets reaches the client as a cut',
+    name: 'an answer that it resets, or dies over, reaches the client as a cut',
+    async run(target) {
+      for (const path of ['/cut', '/die']) {
+        using wire = connect(target);
+        ask(wire, target, `GET ${path} HTTP/1.1`);
+        see(`${path} is whole`, (await wire.answer('GET', START_MS)).complete, false);
+      }
+    },
+  },
+  {
+    name: 'early hints and trailers come through from it',
     async run(target) {
       using wire = connect(target);
+      const answer = await ask(wire, target, 'GET /trailers HTTP/1.1', 'TE: trailers').answer(
+        'GET',
+        START_MS,
+      );
       see(
-        'the answer is whole',
-        (await ask(wire, target, 'GET /cut HTTP/1.1').answer('GET', START_MS)).complete,
-        false,
+        'answers',
+        [answer.interim.length, answer.body, answer.trailers],
+        [1, 'ok', ['x-sum: 7']],
       );
     },
   },

@@ -8,6 +8,8 @@ const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 const SLOWEST_HEADERS_MS = 19_000;
 /** More than the connections that pool has to one preview. */
 const SLOW_BODIES = 1200;
+/** Far more than the kernels and relays on the way keep. */
+const FLOOD_BYTES = 200_000_000;
 const LARGE = Array.from({ length: 6 }, (_, index) => `X-Large-${index}: ${'x'.repeat(5000)}`);
 
 const slow: readonly Omit<Probe, 'family'>[] = [
@@ -150,6 +152,39 @@ const limits: readonly Omit<Probe, 'family'>[] = [
           'one',
         );
       }
+    },
+  },
+  {
+    name: 'a client that reads nothing is waited for, not read ahead for',
+    own: true,
+    async run(target) {
+      const play = await target.application.play([
+        `HTTP/1.1 200 OK\r\nContent-Length: ${FLOOD_BYTES}\r\n\r\n`,
+        { do: 'flood', bytes: FLOOD_BYTES },
+      ]);
+      using wire = new Wire(target);
+      wire.ask(play).socket.pause();
+      await sleep(1500);
+      const { sent } = await play.request();
+      hold('some of the answer taken, and not all', sent > 0 && sent < FLOOD_BYTES / 2, sent);
+    },
+  },
+  {
+    name: 'an application that reads nothing is waited for, not read ahead for',
+    own: true,
+    async run(target) {
+      const play = await target.application.play([{ do: 'deafness', ms: 3000 }, OK]);
+      using wire = new Wire(target);
+      wire.ask(play, 'POST / HTTP/1.1', `Content-Length: ${FLOOD_BYTES}`);
+      let taken = 0;
+      const piece = Buffer.alloc(1_000_000);
+      const more = () => {
+        taken += piece.length;
+        if (taken < FLOOD_BYTES) wire.socket.write(piece, (error) => error ?? more());
+      };
+      wire.socket.write(piece, more);
+      await sleep(1500);
+      hold('some of the body taken, and not all', taken > 0 && taken < FLOOD_BYTES / 2, taken);
     },
   },
   {
