@@ -39,7 +39,7 @@ async function resetWhenReused(target: Target, line: string, ...headers: readonl
     using wire = new Wire(target);
     await wire.ask(warming).answer();
     wire.ask(play, line, ...headers).write(headers.length > 0 ? 'hello' : '');
-    const answer = await wire.answer('GET', SOON_MS).catch(() => undefined);
+    const answer = await wire.answer(line.split(' ')[0], SOON_MS).catch(() => undefined);
     const { requests } = await play.seen();
     const reused = requests.filter(({ nth }) => nth > 0).length;
     if (reused > 0) return { status: answer?.status, reused, fresh: requests.length - reused };
@@ -134,32 +134,36 @@ const list: readonly Omit<Probe, 'family'>[] = [
     },
   },
   {
-    name: 'a GET on a kept connection that the application just closed is sent again, once',
+    name: 'a GET, HEAD or OPTIONS on a kept connection that was just closed is sent again, once',
     own: true,
     alone: true,
     async run(target) {
-      see('outcome', await resetWhenReused(target, 'GET / HTTP/1.1'), {
-        status: 200,
-        reused: 1,
-        fresh: 1,
-      });
+      for (const method of ['GET', 'HEAD', 'OPTIONS']) {
+        const seen = await resetWhenReused(target, `${method} / HTTP/1.1`);
+        see(`${method}: outcome`, seen, { status: 200, reused: 1, fresh: 1 });
+      }
     },
   },
   {
-    name: 'a POST on a kept connection that the application just closed is not sent again',
+    name: 'a POST on a kept connection that was just closed is not sent again',
     alone: true,
     async run(target) {
-      const seen = await resetWhenReused(target, 'POST / HTTP/1.1', 'Content-Length: 5');
-      see('sent', [seen.reused, seen.fresh], [1, 0]);
+      for (const headers of [['Content-Length: 5'], []]) {
+        const seen = await resetWhenReused(target, 'POST / HTTP/1.1', ...headers);
+        see('sent', [seen.reused, seen.fresh], [1, 0]);
+      }
     },
   },
   {
-    name: 'a GET with a body on such a connection is not sent again',
+    name: 'a GET with a body, a PUT or a DELETE on such a connection is not sent again',
     own: true,
     alone: true,
     async run(target) {
-      const seen = await resetWhenReused(target, 'GET / HTTP/1.1', 'Content-Length: 5');
-      see('sent', [seen.reused, seen.fresh], [1, 0]);
+      for (const line of ['GET / HTTP/1.1', 'PUT / HTTP/1.1', 'DELETE / HTTP/1.1']) {
+        const headers = line.startsWith('DELETE') ? [] : ['Content-Length: 5'];
+        const seen = await resetWhenReused(target, line, ...headers);
+        see(`${line}: sent`, [seen.reused, seen.fresh], [1, 0]);
+      }
     },
   },
 ];

@@ -8,7 +8,8 @@ const POISON = 'HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison';
 
 /** The rule: a 502 or a cut; or an answer that even the strictest client reads only one way. */
 async function oneReading(target: Target, head: readonly string[], body: string, read?: string) {
-  const bytes = [...head, '', body].join('\r\n');
+  // Closing is announced, or a request of another probe might meet it on this connection.
+  const bytes = [...head, 'Connection: close', '', body].join('\r\n');
   const play = await target.application.play([bytes, { do: 'wait', ms: 50 }, { do: 'close' }]);
   using wire = new Wire(target);
   const answer = await wire

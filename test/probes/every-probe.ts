@@ -2,6 +2,7 @@ import { CUT_PROBES } from './cuts.ts';
 import { DOUBTFUL_ANSWER_PROBES } from './doubtful-answers.ts';
 import { FRAMING_PROBES } from './framing.ts';
 import { HEADER_PROBES } from './headers.ts';
+import { HTTP2_PROBES } from './http2.ts';
 import { INTERIM_PROBES } from './interim.ts';
 import { LEAVING_PROBES } from './leaving.ts';
 import { LIMIT_PROBES } from './limits.ts';
@@ -20,4 +21,5 @@ export const EVERY_PROBE: readonly Probe[] = [
   ...DOUBTFUL_ANSWER_PROBES,
   ...UPGRADE_PROBES,
   ...LIMIT_PROBES,
+  ...HTTP2_PROBES,
 ];

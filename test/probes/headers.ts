@@ -54,7 +54,11 @@ const probes: readonly Omit<Probe, 'family'>[] = [
         '2',
         '3',
       ]);
-      see('answer', valuesOf((await answered(target, ...list)).head, 'x-list'), ['1', '2', '3']);
+      see(
+        'answer',
+        valuesOf((await answered(target, ...list)).head, 'x-list').join(', '),
+        '1, 2, 3',
+      );
     },
   },
   {

@@ -21,6 +21,8 @@ export type Step =
   | { do: 'flood'; bytes: number }
   /** Sends back whatever comes, until the end. */
   | { do: 'echo' }
+  /** Reads nothing any more, for so long. */
+  | { do: 'deafness'; ms: number }
   /** Never goes on. */
   | { do: 'silence' }
   | { do: 'close' };
@@ -43,12 +45,14 @@ export interface SeenRequest {
   bodyBytes: number;
   sha1: string;
   trailers: string[];
-  /** The lines that announced chunks. */
+  /** The lines that announced chunks, without the line feed alone. */
   chunkLines: string[];
   /** The body came to its end. */
   complete: boolean;
   /** What came after it as "echo" met it. */
   echoed: string;
+  /** Bytes of the answer that were taken from it so far. */
+  sent: number;
   /** Bytes that are here and nobody has read. */
   waiting: number;
 }
@@ -66,7 +70,7 @@ const KEPT_BODY_BYTES = 65_536;
 const PATTERN = Buffer.from(Uint8Array.from({ length: 65_536 }, (_, index) => index % 251));
 const WELCOME: readonly Step[] = ['HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nhostile'];
 
-const NOTHING = { body: '', bodyBytes: 0, sha1: '', complete: false, echoed: '' };
+const NOTHING = { body: '', bodyBytes: 0, sha1: '', complete: false, echoed: '', sent: 0 };
 
 const plays = new Map<string, Play & { requests: SeenRequest[]; permits: number }>();
 const open = new Set<number>();
@@ -114,11 +118,12 @@ class Reader {
     });
   }
 
+  /** Up to a line feed, which is taken away; a carriage return is not. */
   async line(): Promise<string | undefined> {
     return await this.take((buffer) => {
       const end = buffer.indexOf('\n');
       if (end === -1) return undefined;
-      return { taken: buffer.toString('latin1', 0, end).replace(/\r$/, ''), bytes: end + 1 };
+      return { taken: buffer.toString('latin1', 0, end), bytes: end + 1 };
     });
   }
 
@@ -173,8 +178,10 @@ async function readChunks(
   }
   for (;;) {
     const line = await reader.line();
-    if (line === undefined || line === '') return line === '';
-    request.trailers.push(line);
+    if (line === undefined) return false;
+    const field = line.replace(/\r$/, '');
+    if (field === '') return true;
+    request.trailers.push(field);
   }
 }
 
@@ -237,6 +244,7 @@ async function act(step: Step, { socket, reader, request, play, body }: Scene): 
     case 'flood':
       for (let left = step.bytes; left > 0; left -= PATTERN.length) {
         await send(socket, PATTERN.subarray(0, left));
+        request.sent = step.bytes - left;
       }
       return;
     case 'echo':
@@ -245,6 +253,10 @@ async function act(step: Step, { socket, reader, request, play, body }: Scene): 
         await send(socket, part);
       }
       return;
+    case 'deafness':
+      socket.pause();
+      await sleep(step.ms);
+      return void socket.resume();
     case 'silence':
       return await reader.ended();
     case 'close':

@@ -10,8 +10,13 @@ const proxy = httpProxy.createProxyServer({
   ws: true,
 });
 proxy.on('error', (_error, _request, response) => {
-  if (response instanceof ServerResponse && !response.headersSent) response.writeHead(502);
-  response.end();
+  if (!(response instanceof ServerResponse)) {
+    response.end('HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n');
+  } else if (response.headersSent) {
+    response.destroy();
+  } else {
+    response.writeHead(502).end();
+  }
 });
 const server = createServer({ headersTimeout: 15_000, connectionsCheckingInterval: 2500 });
 server.on('request', (request, response) => proxy.web(request, response));

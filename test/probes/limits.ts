@@ -1,14 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { valuesOf } from './application.ts';
-import { hold, type Probe, see } from './probe.ts';
+import { hold, NotApplicable, type Probe, see } from './probe.ts';
 import { Wire } from './wire.ts';
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 /** A client that needs longer for its headers is given up; 15 s, and how exactly one looks. */
 const SLOWEST_HEADERS_MS = 19_000;
-/** More than the connections that pool has to one preview, 1024; half of them are for slow bodies. */
+/** More than the connections that pool has to one preview. */
 const SLOW_BODIES = 1200;
-const HALF = 512;
+/** Far more than the kernels and relays on the way keep. */
+const FLOOD_BYTES = 200_000_000;
 const LARGE = Array.from({ length: 6 }, (_, index) => `X-Large-${index}: ${'x'.repeat(5000)}`);
 
 const slow: readonly Omit<Probe, 'family'>[] = [
@@ -61,10 +62,12 @@ const slow: readonly Omit<Probe, 'family'>[] = [
     },
   },
   {
-    name: `at most half of a preview's connections, ${HALF}, serve bodies that arrive slowly`,
+    name: "at most half of a preview's connections serve bodies that arrive slowly",
     own: true,
     alone: true,
     async run(target) {
+      if (target.connections === undefined) throw new NotApplicable('it has no limit of them');
+      const half = target.connections / 2;
       const crawling = await target.application.play([{ do: 'body' }, OK]);
       const wires = Array.from({ length: SLOW_BODIES }, () =>
         new Wire(target).ask(crawling, 'POST / HTTP/1.1', 'Content-Length: 9').write('x'),
@@ -72,7 +75,7 @@ const slow: readonly Omit<Probe, 'family'>[] = [
       try {
         await sleep(1500);
         const { open } = await crawling.seen();
-        hold(`1 to ${HALF} connections`, open > 0 && open <= HALF, open);
+        hold(`1 to ${half} connections`, open > 0 && open <= half, open);
       } finally {
         for (const wire of wires) wire.socket.destroy();
       }
@@ -149,6 +152,39 @@ const limits: readonly Omit<Probe, 'family'>[] = [
           'one',
         );
       }
+    },
+  },
+  {
+    name: 'a client that reads nothing is waited for, not read ahead for',
+    own: true,
+    async run(target) {
+      const play = await target.application.play([
+        `HTTP/1.1 200 OK\r\nContent-Length: ${FLOOD_BYTES}\r\n\r\n`,
+        { do: 'flood', bytes: FLOOD_BYTES },
+      ]);
+      using wire = new Wire(target);
+      wire.ask(play).socket.pause();
+      await sleep(1500);
+      const { sent } = await play.request();
+      hold('some of the answer taken, and not all', sent > 0 && sent < FLOOD_BYTES / 2, sent);
+    },
+  },
+  {
+    name: 'an application that reads nothing is waited for, not read ahead for',
+    own: true,
+    async run(target) {
+      const play = await target.application.play([{ do: 'deafness', ms: 3000 }, OK]);
+      using wire = new Wire(target);
+      wire.ask(play, 'POST / HTTP/1.1', `Content-Length: ${FLOOD_BYTES}`);
+      let taken = 0;
+      const piece = Buffer.alloc(1_000_000);
+      const more = () => {
+        taken += piece.length;
+        if (taken < FLOOD_BYTES) wire.socket.write(piece, (error) => error ?? more());
+      };
+      wire.socket.write(piece, more);
+      await sleep(1500);
+      hold('some of the body taken, and not all', taken > 0 && taken < FLOOD_BYTES / 2, taken);
     },
   },
   {

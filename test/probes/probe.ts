@@ -8,6 +8,8 @@ export interface Target {
   /** The Host that leads to the application. */
   hostHeader: string;
   application: Application;
+  /** How many connections it opens to one application at most, where it has such a limit. */
+  connections?: number;
   /** The Host that leads, on the same port, to an application that speaks HTTP/2 alone. */
   http2Host?: string;
 }

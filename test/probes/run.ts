@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -7,16 +8,17 @@ import { TemporaryFolder } from '../unit/fixtures/git-repository.ts';
 import { EVERY_PROBE } from './every-probe.ts';
 import { openLaboratory } from './laboratory.ts';
 import { type Peer, PEERS, startPeer, versionOf } from './peers.ts';
+import { page } from './page.ts';
 import { type Column, failures, table } from './table.ts';
 import { tryAll } from './try.ts';
 
 /**
  * `npm run probes`: the table of pool beside other proxies, and what failed.
- * `--pool` leaves the others out, `--only <part of a name>`
+ * `--write` puts it into docs/probes.md, `--pool` leaves the others out, `--only <part of a name>`
  * tries just these probes.
  */
 const { values } = parseArgs({
-  options: { pool: { type: 'boolean' }, only: { type: 'string' } },
+  options: { write: { type: 'boolean' }, pool: { type: 'boolean' }, only: { type: 'string' } },
 });
 const engine = bringUpEngine();
 if (engine === undefined) throw new Error('The probes need a Docker engine.');
@@ -34,9 +36,9 @@ const columns: Column[] = [
   },
 ];
 for (const peer of values.pool ? [] : PEERS) columns.push(await column(peer));
-const results = table(probes, columns);
-const instead = failures(probes, columns);
-process.stdout.write(`${results}\n${instead}`);
+if (values.write)
+  writeFileSync(join(import.meta.dirname, '../../docs/probes.md'), page(probes, columns));
+process.stdout.write(`${table(probes, columns)}\n${failures(probes, columns)}`);
 
 async function column(peer: Peer): Promise<Column> {
   const { name, settings } = peer;

@@ -62,13 +62,15 @@ export function failures(probes: readonly Probe[], columns: readonly Column[]): 
   return sections.filter((section) => section !== '').join('\n');
 }
 
-/** What differs from run to run is of no interest, and a backtick would end the code. */
+/** Without what differs from run to run, and without a backtick, which would end the code. */
 function plain(saw: string): string {
   return saw
-    .replaceAll(/[0-9a-f]{40}\.pool\.localhost:\d+/g, '<host>')
+    .replaceAll(/[0-9a-f]{40}(---\d+)?\.pool\.localhost:\d+/g, '<host>')
     .replaceAll(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, '<id>')
+    .replaceAll(/Date: [^\\]*\\r\\n/g, '')
+    .replaceAll(/(port: )\d+/g, '$1…')
     .replaceAll('`', "'")
-    .slice(0, 180);
+    .replace(/^(.{160}).+$/s, '$1…');
 }
 
 function escape(text: string): string {

@@ -31,7 +31,11 @@ async function noTunnel(target: Target, line: string, ...headers: readonly strin
     .ask(play, line, ...headers)
     .answer('GET', 2000)
     .catch(() => undefined);
-  hold('no 101 and no 2xx', answer === undefined || answer.status >= 400, answer);
+  hold(
+    `no 101 and no 2xx to ${[line, ...headers].join(', ')}`,
+    answer === undefined || answer.status >= 400,
+    answer,
+  );
   wire.write('through the tunnel');
   await sleep(100);
   see('echoed', (await play.seen()).requests.map(({ echoed }) => echoed).join(''), '');
@@ -129,13 +133,17 @@ const probes: readonly Omit<Probe, 'family'>[] = [
     },
   },
   {
-    name: 'a handshake with a body, another method or no Connection header is no tunnel',
-    own: true,
+    name: 'a handshake in HTTP/1.0, or without Connection: Upgrade, is no tunnel',
     async run(target) {
-      await noTunnel(target, 'POST /socket HTTP/1.1', ...HANDSHAKE, 'Content-Length: 0');
       await noTunnel(target, GET, ...HANDSHAKE.slice(1));
       await noTunnel(target, 'GET /socket HTTP/1.0', ...HANDSHAKE);
     },
+  },
+  {
+    name: 'a handshake with another method than GET is no tunnel',
+    own: true,
+    run: async (target) =>
+      await noTunnel(target, 'POST /socket HTTP/1.1', ...HANDSHAKE, 'Content-Length: 0'),
   },
   {
     name: 'the body of a handshake is no request of its own',
