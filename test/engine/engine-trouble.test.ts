@@ -136,7 +136,7 @@ test('a data folder on a full disk costs logs and history, and no preview', asyn
   using repository = new GitRepository();
   const ready = await repository.commit(page('Ready on a full disk'));
   const later = await repository.commit(page('Later', [fresh('echo a line of the log')]));
-  const settings = { 'data-dir': disk.path };
+  const settings = { dataDir: disk.path };
   await using pool = await TestPool.open([repository.path], settings);
   await pool.visit(ready);
   using full = disk.fill();

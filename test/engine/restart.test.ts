@@ -114,5 +114,9 @@ test('an engine that goes away in the middle of a build is named, and all heals 
     20_000,
   );
   expect((await pool.visit(commit)).text).toContain('In the middle');
-  expect(await pool.containers()).toHaveLength(2);
+  await until(
+    'the ended ones are removed',
+    async () => (await pool.containers()).length === 2,
+    15_000,
+  );
 });
