@@ -248,13 +248,13 @@ export async function openPool(config: Config, logger: Logger): Promise<Pool> {
   });
 
   await previews.recover(new Set(mirrors.keys()));
-  const lookAround = async () => {
-    await previews.lookAround().catch((error: unknown) => logger('engine', { error }));
-  };
+  const say = (error: unknown) => logger('engine', { error });
   const listener = {
     died: (id: string) => void previews.containerDied(id),
     checked: (id: string) => void previews.healthChanged(id),
-    listening: () => void lookAround(),
+    made: (repository: string, commit: string) =>
+      void previews.containerMade(repository, commit).catch(say),
+    listening: () => void previews.lookAround().catch(say),
   };
   void watchContainers(engine, instance, listener, signal);
   await listen(front, config.listen);

@@ -34,7 +34,7 @@ const SHOWN = 20;
 const STOPPED = new Set([137, 143]);
 
 /** What is asked of the containers that exist. */
-type OwnContainers = Pick<Containers, 'list' | 'vitals' | 'lastLines' | 'remove'>;
+type OwnContainers = Pick<Containers, 'list' | 'vitals' | 'lastLines' | 'remove' | 'unpause'>;
 
 /** All previews of one pool, and the routes to those that are ready. */
 export class Previews {
@@ -110,25 +110,44 @@ export class Previews {
   }
 
   /**
-   * Takes over what an earlier process left in the engine: containers that run are previews again,
-   * the rest of ours is removed. Waits at most a second for their answers.
+   * Takes over what an earlier process left in the engine: a container that runs is a preview
+   * again, what ended, was never started or is a second one is removed. One of a repository that
+   * is served no longer is left alone, and said. Waits at most a second for their answers.
    */
   async recover(repositories: ReadonlySet<string>): Promise<void> {
-    const adopted: Promise<void>[] = [];
+    const adopted = new Map<Preview, Promise<void>>();
     for (const found of await this.#containers.list()) {
-      const commit = toCommitId(found.commit);
-      if (found.running && commit !== undefined && repositories.has(found.repository)) {
-        const preview = this.of({ repository: found.repository as RepositoryName, commit });
-        adopted.push(preview.adopt(found.endpoint, found.build));
-      } else if (!found.running) {
-        await this.#removeLeftOver(found);
+      const preview = this.#previewOf(found, repositories);
+      if (!found.running || (preview !== undefined && adopted.has(preview))) {
+        // Nobody waits for it: whoever needs its name meanwhile waits for its end.
+        void this.#removeLeftOver(found);
+      } else if (preview === undefined) {
+        const { id, repository, commit } = found;
+        this.#logger('unserved', { container: id.slice(0, 12), repository, commit });
+      } else {
+        adopted.set(preview, this.#adopt(preview, found));
       }
     }
-    if (adopted.length > 0)
+    if (adopted.size > 0)
       await Promise.race([
-        Promise.all(adopted),
+        Promise.all(adopted.values()),
         sleep(ADOPTION_WAIT_MS, undefined, { ref: false }),
       ]);
+  }
+
+  #previewOf(
+    { repository, commit }: FoundContainer,
+    repositories: ReadonlySet<string>,
+  ): Preview | undefined {
+    const id = toCommitId(commit);
+    if (id === undefined || !repositories.has(repository)) return undefined;
+    return this.of({ repository: repository as RepositoryName, commit: id });
+  }
+
+  async #adopt(preview: Preview, { id, paused, endpoint, build }: FoundContainer): Promise<void> {
+    // One that somebody paused takes connections and never answers.
+    if (paused) await this.#containers.unpause(id).catch(() => {});
+    await preview.adopt(endpoint, build);
   }
 
   /**
@@ -197,6 +216,13 @@ export class Previews {
     }
     for (const left of found.filter((one) => !one.running)) {
       if (!this.#isAtWork(left)) await this.#removeLeftOver(left);
+    }
+  }
+
+  /** A container was made: by nobody here where a pool that was killed had asked for it. */
+  async containerMade(repository: string, commit: string): Promise<void> {
+    if (this.#all.get(`${repository}/${commit}` as PreviewId)?.busy !== true) {
+      await this.lookAround();
     }
   }
 

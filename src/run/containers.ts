@@ -200,6 +200,11 @@ export class Containers {
     return text === '' ? [] : text.split('\n').slice(-LAST_LINES);
   }
 
+  /** Lets a container go on that somebody paused. */
+  async unpause(id: string): Promise<void> {
+    await askEngine('waking the container', this.#engine.docker.getContainer(id).unpause());
+  }
+
   /** Removes a container of ours, running or not, and gives its ports back. */
   async remove({ containerId }: Pick<Endpoint, 'containerId'>): Promise<void> {
     const gone = this.#engine.docker.getContainer(containerId).remove({ force: true, v: true });

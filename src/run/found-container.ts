@@ -10,6 +10,8 @@ export interface FoundContainer {
   repository: string;
   commit: string;
   running: boolean;
+  /** Frozen by somebody, which counts as running. */
+  paused: boolean;
   endpoint: Endpoint;
   build: BuildSummary;
 }
@@ -29,6 +31,7 @@ export const Inspected = z.object({
   Name: z.string(),
   State: z.object({
     Running: z.boolean(),
+    Paused: z.boolean().default(false),
     ExitCode: z.number(),
     OOMKilled: z.boolean(),
     Pid: z.number(),
@@ -52,6 +55,7 @@ export function toFound({ Id, State, Config, HostConfig }: Inspected): FoundCont
     repository: labels[LABEL.repository] ?? '',
     commit: labels[LABEL.commit] ?? '',
     running: State.Running,
+    paused: State.Paused,
     build: build.data,
     endpoint: {
       host: '127.0.0.1',

@@ -11,7 +11,9 @@ const REST_MS = 60_000;
 
 /**
  * Hands out the host's ports, each to one container. The engine would choose others at every
- * start; ports chosen here survive it, and are not handed on within a minute.
+ * start; ports chosen here survive it, and are not handed on within a minute. That minute is
+ * forgotten when pool ends, and may be: the front ends with it, and with the front every route and
+ * every connection to the old container. Where fronts run apart, it must be remembered.
  */
 export class HostPorts {
   readonly #range: PortRange;

@@ -6,7 +6,10 @@ import { LABEL } from '../engine/labels.ts';
 /** An engine that restarts is away for about a second; asking twice a second costs nothing. */
 const REDIAL_MS = 500;
 
-const EngineEvent = z.object({ Action: z.string(), Actor: z.object({ ID: z.string() }) });
+const EngineEvent = z.object({
+  Action: z.string(),
+  Actor: z.object({ ID: z.string(), Attributes: z.record(z.string(), z.string()).default({}) }),
+});
 
 /** What pool wants to hear of its containers. */
 export interface ContainerListener {
@@ -14,6 +17,8 @@ export interface ContainerListener {
   died(containerId: string): void;
   /** The image's HEALTHCHECK came to another result. */
   checked(containerId: string): void;
+  /** A container was made, whoever asked for it. */
+  made(repository: string, commit: string): void;
   /** It listens from now on: what exists may have changed since anybody looked. */
   listening(): void;
 }
@@ -26,16 +31,20 @@ export async function watchContainers(
   signal: AbortSignal,
 ): Promise<void> {
   const label = [`${LABEL.instance}=${instance}`];
-  const filters = { type: ['container' as const], event: ['die', 'health_status'], label };
+  const event = ['die', 'create', 'health_status'];
+  const filters = { type: ['container' as const], event, label };
   while (!signal.aborted) {
     try {
       const events = await engine.docker.getEvents({ filters, abortSignal: signal });
       listener.listening();
       for await (const line of lines(events as unknown as AsyncIterable<Buffer>)) {
-        const event = EngineEvent.parse(JSON.parse(line));
-        // "die", or "health_status: unhealthy".
-        if (event.Action === 'die') listener.died(event.Actor.ID);
-        else listener.checked(event.Actor.ID);
+        const { Action, Actor } = EngineEvent.parse(JSON.parse(line));
+        const { [LABEL.repository]: repository = '', [LABEL.commit]: commit = '' } =
+          Actor.Attributes;
+        if (Action === 'create') listener.made(repository, commit);
+        else if (Action === 'die') listener.died(Actor.ID);
+        // "health_status: unhealthy".
+        else listener.checked(Actor.ID);
       }
     } catch {
       // The engine is away; whoever needs it meanwhile gets that said.

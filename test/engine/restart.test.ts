@@ -1,6 +1,4 @@
-import { spawnSync } from 'node:child_process';
-import { readFileSync, realpathSync } from 'node:fs';
-import { join } from 'node:path';
+import { realpathSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { connectEngine } from '../../src/engine/connect.ts';
@@ -9,10 +7,9 @@ import { removeInstance } from '../../src/engine/remove-instance.ts';
 import { GitRepository, TemporaryFolder } from '../unit/fixtures/git-repository.ts';
 import { until } from '../unit/fixtures/until.ts';
 import { fresh, page } from './fixtures/applications.ts';
+import { OwnEngine } from './fixtures/own-engine.ts';
 import { PoolProcess } from './fixtures/pool-process.ts';
 import { askPort, TestPool } from './fixtures/test-pool.ts';
-
-const ROOT = join(import.meta.dirname, '../..');
 
 describe('a pool that comes back', () => {
   test.each(['SIGKILL', 'SIGTERM'] as const)(
@@ -72,8 +69,12 @@ describe('a pool that comes back', () => {
       expect(pool.errors).not.toContain('phase=building');
       const { happened } = JSON.parse(await told(ready)) as { happened: { what: string }[] };
       expect(happened.map(({ what }) => what)).toEqual([
-        ...['ready', 'found'],
-        ...['ready', 'starting', 'building', 'queued'],
+        'ready',
+        'found',
+        'ready',
+        'starting',
+        'building',
+        'queued',
       ]);
       expect((await visit(building)).text, 'what was being made is made again').toContain(
         'Cut off',
@@ -86,29 +87,17 @@ describe('a pool that comes back', () => {
 });
 
 test('an engine that goes away in the middle of a build is named, and all heals when it is back', async () => {
-  using folder = new TemporaryFolder();
-  // An engine of this test's own, to be killed at will.
-  const host = `unix://${folder.path}/docker.sock`;
-  const script = (name: string, ...args: string[]) => {
-    const env = { ...process.env, DOCKER_HOST: host, POOL_ENGINE_DIR: folder.path };
-    const { status, stderr } = spawnSync(join(ROOT, name), args, { env, encoding: 'utf8' });
-    if (status !== 0) throw new Error(stderr);
-  };
-  await using cleanUp = new AsyncDisposableStack();
-  script('docker/engine.sh', 'up');
-  cleanUp.defer(() => script('docker/engine.sh', 'stop'));
-  script('docker/base-images.sh', 'busybox:latest');
-
+  await using engine = await OwnEngine.start();
   using repository = new GitRepository();
   const ready = await repository.commit(page('Ready before'));
   const commit = await repository.commit(page('In the middle', [fresh('sleep 5')]));
-  await using pool = await TestPool.open([repository.path], { engine: host });
+  await using pool = await TestPool.open([repository.path], { engine: engine.host });
   expect((await pool.visit(ready)).text).toContain('Ready before');
 
   const held = pool.visit(commit);
   await until('the build runs', () => pool.count('building') === 2, 5000);
   await sleep(500);
-  process.kill(Number(readFileSync(join(folder.path, 'dockerd.pid'), 'utf8')), 'SIGKILL');
+  engine.kill();
   const lost = JSON.parse((await held).text) as { code: string; detail: string };
   expect(lost).toMatchObject({ code: 'engine-lost', detail: expect.stringContaining('went away') });
   const away = await pool.visit(commit, { navigation: true });
@@ -118,12 +107,16 @@ test('an engine that goes away in the middle of a build is named, and all heals 
   ]);
   expect((await pool.visit('')).status, 'the strip does not need an engine').toBe(200);
 
-  script('docker/engine.sh', 'up');
+  await engine.start();
   await until(
     'what was ready is back',
     async () => (await pool.visit(ready)).text.includes('Ready before'),
     20_000,
   );
   expect((await pool.visit(commit)).text).toContain('In the middle');
-  expect(await pool.containers()).toHaveLength(2);
+  await until(
+    'the ended ones are removed',
+    async () => (await pool.containers()).length === 2,
+    15_000,
+  );
 });

@@ -1,0 +1,189 @@
+import { createServer, connect } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { GitRepository, TemporaryFolder } from '../unit/fixtures/git-repository.ts';
+import { until } from '../unit/fixtures/until.ts';
+import { fresh, page } from './fixtures/applications.ts';
+import { OwnEngine, SmallDisk } from './fixtures/own-engine.ts';
+import { TestPool } from './fixtures/test-pool.ts';
+
+/** How a preview is asked for until somebody calls it off: each status once, in order. */
+function statuses(pool: TestPool, commit: string) {
+  const seen: number[] = [];
+  const over = new AbortController();
+  const done = (async () => {
+    while (!over.signal.aborted) {
+      const { status } = await pool.visit(commit);
+      if (seen.at(-1) !== status) seen.push(status);
+      await sleep(20);
+    }
+    return seen;
+  })();
+  return async () => {
+    over.abort();
+    return await done;
+  };
+}
+
+test('an engine with live-restore and without its own relay: ready previews are served while it is away, and are the same after', async () => {
+  await using engine = await OwnEngine.start(['--live-restore', '--userland-proxy=false']);
+  using repository = new GitRepository();
+  const ready = await repository.commit(page('Never away'));
+  await using pool = await TestPool.open([repository.path], { engine: engine.host });
+  await pool.visit(ready);
+  const before = await pool.state(ready);
+
+  const called = statuses(pool, ready);
+  engine.kill();
+  await sleep(1000);
+  expect(await called(), 'the kernel leads to the container').toEqual([200]);
+  // It writes the kernel's rules anew when it starts, which takes some milliseconds.
+  await engine.start();
+  await until('it answers again', async () => (await pool.visit(ready)).status === 200, 10_000);
+  await sleep(1500);
+  expect((await pool.state(ready)).state, 'the same container at the same port').toEqual(
+    before.state,
+  );
+  expect([pool.count('building'), pool.count('starting')]).toEqual([1, 1]);
+});
+
+test('an engine with live-restore relays the ports itself: while it is away that is said, and then the same container answers', async () => {
+  await using engine = await OwnEngine.start(['--live-restore']);
+  using repository = new GitRepository();
+  const ready = await repository.commit(page('Same one'));
+  await using pool = await TestPool.open([repository.path], { engine: engine.host });
+  await pool.visit(ready);
+  const before = await pool.state(ready);
+
+  engine.kill();
+  await until('the port is closed', async () => (await pool.visit(ready)).status === 502);
+  const away = await pool.visit(ready, { navigation: true });
+  expect([away.status, away.text]).toEqual([502, expect.stringContaining('http-equiv="refresh"')]);
+  await engine.start();
+  await until('it answers again', async () => (await pool.visit(ready)).status === 200, 10_000);
+  await sleep(1500);
+  expect((await pool.state(ready)).state).toEqual(before.state);
+  expect([pool.count('building'), pool.count('starting')]).toEqual([1, 1]);
+});
+
+test('an engine without live-restore ends its containers: they start again from their images when somebody asks', async () => {
+  await using engine = await OwnEngine.start();
+  using repository = new GitRepository();
+  const ready = await repository.commit(page('Started again'));
+  await using pool = await TestPool.open([repository.path], { engine: engine.host });
+  await pool.visit(ready);
+  engine.kill();
+  await engine.start();
+  await until('it is cold', async () => (await pool.state(ready)).state.phase === 'cold', 20_000);
+  expect((await pool.visit(ready)).text).toContain('Started again');
+  expect([pool.count('building'), pool.count('starting')]).toEqual([1, 2]);
+  expect(await pool.containers()).toHaveLength(1);
+});
+
+test('an engine that answers slowly holds nobody up who does not need it', async () => {
+  using folder = new TemporaryFolder();
+  using repository = new GitRepository();
+  const ready = await repository.commit(page('Quick'));
+  const slow = await repository.commit(page('Slow'));
+  const socket = join(folder.path, 'slow.sock');
+  const engineHost = process.env['DOCKER_HOST'] ?? 'unix:///var/run/docker.sock';
+  await using relay = await SlowRelay.open(engineHost.replace('unix://', ''), socket);
+  await using pool = await TestPool.open([repository.path], { engine: `unix://${socket}` });
+  await pool.visit(ready);
+
+  relay.delayMs = 1000;
+  const begun = Date.now();
+  const page503 = await pool.visit(slow, { navigation: true });
+  expect([page503.status, Date.now() - begun < 1000], 'the waiting page comes first').toEqual([
+    503,
+    true,
+  ]);
+  const held = pool.visit(slow);
+  const warm = Date.now();
+  for (let visit = 0; visit < 20; visit++) expect((await pool.visit(ready)).status).toBe(200);
+  expect(Date.now() - warm, 'ready ones do not ask the engine').toBeLessThan(1000);
+  expect((await held).text).toContain('Slow');
+  expect([pool.count('building'), pool.count('ready')]).toEqual([2, 2]);
+});
+
+test('an engine whose disk is full says so, serves on, and goes on by itself when there is room', async () => {
+  await using engine = await OwnEngine.start([], '48m');
+  using repository = new GitRepository();
+  const ready = await repository.commit(page('Ready on a full disk'));
+  const later = await repository.commit({ ...page('Later'), weight: Buffer.alloc(2 ** 20, 'x') });
+  await using pool = await TestPool.open([repository.path], { engine: engine.host });
+  await pool.visit(ready);
+  {
+    using _ = engine.disk?.fill();
+    const refused = await pool.visit(later);
+    expect([refused.status, JSON.parse(refused.text)]).toEqual([
+      502,
+      expect.objectContaining({
+        code: 'disk-full',
+        detail: expect.stringContaining("engine's disk is full"),
+      }),
+    ]);
+    expect((await pool.visit(ready)).text).toContain('Ready on a full disk');
+  }
+  expect((await pool.visit(later)).text).toContain('Later');
+  expect(await pool.containers()).toHaveLength(2);
+});
+
+test('a data folder on a full disk costs logs and history, and no preview', async () => {
+  using folder = new TemporaryFolder();
+  using disk = new SmallDisk(join(folder.path, 'data'), '2m');
+  using repository = new GitRepository();
+  const ready = await repository.commit(page('Ready on a full disk'));
+  const later = await repository.commit(page('Later', [fresh('echo a line of the log')]));
+  const settings = { dataDir: disk.path };
+  await using pool = await TestPool.open([repository.path], settings);
+  await pool.visit(ready);
+  using full = disk.fill();
+  expect((await pool.visit(later)).text, 'the build needs no file of pool').toContain('Later');
+  expect((await pool.visit(later, { path: '/_pool/log' })).text).toContain('a line of the log');
+  expect((await pool.state(later)).state.phase).toBe('ready');
+  expect((await pool.visit(ready)).text).toContain('Ready on a full disk');
+  const lost = pool.events.filter(({ event }) => event === 'history-lost');
+  expect(lost).toHaveLength(1);
+
+  full[Symbol.dispose]();
+  const last = await repository.commit(page('Last'));
+  await until(
+    'the new commit is known',
+    async () => (await pool.visit(last)).text.includes('Last'),
+    20_000,
+  );
+  expect((await pool.state(last)).happened.map(({ what }) => what)).toContain('ready');
+});
+
+/** Stands before an engine's socket, and keeps each first answer back for a while. */
+class SlowRelay implements AsyncDisposable {
+  delayMs = 0;
+  readonly #server = createServer((client) => {
+    const engine = connect({ path: this.#engine });
+    client.pipe(engine);
+    const { delayMs } = this;
+    engine.once('readable', () => void sleep(delayMs).then(() => engine.pipe(client)));
+    client.on('error', () => engine.destroy()).once('close', () => engine.destroy());
+    engine.on('error', () => client.destroy()).once('close', () => client.destroySoon());
+  });
+  readonly #engine: string;
+
+  private constructor(engine: string) {
+    this.#engine = engine;
+  }
+
+  static async open(engine: string, socket: string): Promise<SlowRelay> {
+    const relay = new SlowRelay(engine);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    relay.#server.listen({ path: socket }, resolve);
+    await promise;
+    return relay;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#server.close();
+    await sleep(0);
+  }
+}
