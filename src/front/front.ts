@@ -41,7 +41,7 @@ export interface FrontOptions {
   closing: AbortSignal;
 }
 
-/** Requests that may be held at once: each costs a socket and some 10 KB. */
+/** Requests that may be held at once: each costs a socket and some 30 KB. */
 const HELD_LIMIT = 10_000;
 /** A client that needs longer for its headers is broken or hostile. */
 const HEADERS_LIMIT_MS = 15_000;
