@@ -14,6 +14,7 @@ export type ErrorCode =
   | 'build-failed'
   | 'build-timeout'
   | 'exited'
+  | 'unhealthy'
   | 'no-answer'
   | 'stopped-by-itself'
   | 'queue-full'

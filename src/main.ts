@@ -181,11 +181,11 @@ export async function openPool(config: Config, logger: Logger): Promise<Pool> {
       return containers.start({ image, name, repository, commit, environment, ports }, over);
     },
     holdContainer: (endpoint) => containers.hold(endpoint),
-    awaitReady(wanted, endpoint, { health }, listener, over) {
+    awaitReady(wanted, container, { health }, listener, over) {
       const lines = (written: readonly string[]) => listener.lines(written);
       return awaitReady(
         containers,
-        endpoint,
+        container,
         hostnameOf(wanted),
         lines,
         config.startTimeoutMs,

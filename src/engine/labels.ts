@@ -12,9 +12,14 @@ export const LABEL = {
   /** What an image was made from: the digest, and the image below it. */
   recipe: 'dev.pool.recipe',
   base: 'dev.pool.base',
-  /** The container's port that answers by default, and the rule that chose it. */
+  /**
+   * On an image: the Dockerfile's word on which port answers by default. A container inherits its
+   * image's labels, and gets each of these anew: on it this is pool's choice.
+   */
   port: 'dev.pool.port',
+  /** The rule that chose the container's port, and whether nothing named it: "true". */
   portRule: 'dev.pool.port-rule',
+  portGuessed: 'dev.pool.port-guessed',
   /** The build that made the image: JSON of a `BuildSummary`. */
   build: 'dev.pool.build',
 } as const;

@@ -64,7 +64,7 @@ export interface Stages {
   /** Waits until the application answers as `settings` ask. */
   awaitReady(
     wanted: Wanted,
-    at: Endpoint,
+    container: StartedContainer,
     settings: CommitSettings,
     to: BuildListener,
     signal: AbortSignal,
@@ -97,8 +97,7 @@ export async function makePreview(
   const image = { id, build: build.reused ? { ...build, ms: Date.now() - begun } : build };
   witness.tell({ type: 'starting', build: image.build });
   await using container = await stages.startContainer(wanted, image, settings, signal);
-  const at = container.endpoint;
-  const endpoint = await stages.awaitReady(wanted, at, settings, witness, signal);
+  const endpoint = await stages.awaitReady(wanted, container, settings, witness, signal);
   witness.tell({ type: 'ready', endpoint });
   container.keep();
 }

@@ -108,7 +108,7 @@ export class Preview implements Witness {
       // A pool that ends says nothing about the container.
       signal.addEventListener('abort', () => container.keep(), { once: true });
       // It was ready once as its commit asked; now any answer says that it still runs.
-      const ready = await this.#stages.awaitReady(this.wanted, endpoint, {}, this, signal);
+      const ready = await this.#stages.awaitReady(this.wanted, container, {}, this, signal);
       this.tell({ type: 'ready', endpoint: ready });
       container.keep();
     });

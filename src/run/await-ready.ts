@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Port } from '../address/label.ts';
 import { PreviewError } from '../errors.ts';
-import type { Containers, Vitals } from './containers.ts';
+import type { Containers, Health, StartedContainer, Vitals } from './containers.ts';
+import { untilElsewhere } from './elsewhere.ts';
 import type { Endpoint } from './endpoint.ts';
+import { type ListeningSocket, whereItListens } from './listening.ts';
 import { askHttp } from './probe.ts';
 
 /** Between two questions: short beside any start, long beside what a question costs. */
@@ -12,39 +14,69 @@ const LOOK_EVERY_MS = 200;
 /** The other published ports are asked too when the likeliest was silent for so long. */
 const OTHERS_AFTER_MS = 1000;
 
+/** What is asked of containers while one of them starts. */
+export type Watched = Pick<Containers, 'vitals' | 'lastLines' | 'listening'>;
+
 /**
  * Resolves when the application answers over HTTP, to the endpoint whose port did: with any status,
- * or with 200 to 399 to the path that its commit names for that, as Kubernetes has it. Throws `exited` or `no-answer`; the last lines that it wrote are handed to `lines` first.
+ * or with 200 to 399 to the path that its commit names for that, as Kubernetes has it. Where
+ * nothing named a port, and it listens on another than those published, its container is made once
+ * more. Throws `exited`, `unhealthy` or `no-answer`; the last lines that it wrote are handed to
+ * `lines` first.
  */
 export async function awaitReady(
-  containers: Pick<Containers, 'vitals' | 'lastLines'>,
-  endpoint: Endpoint,
+  containers: Watched,
+  container: StartedContainer,
   hostname: string,
   lines: (lines: readonly string[]) => void,
   limitMs: number,
   signal: AbortSignal,
   health?: string,
 ): Promise<Endpoint> {
-  const done = new AbortController();
-  const told = new Map<number, number>();
-  const over = AbortSignal.any([signal, AbortSignal.timeout(limitMs), done.signal]);
-  try {
-    const port = await Promise.race([
-      firstAnswer(endpoint, hostname, health, told, over),
-      untilExit(containers, endpoint.containerId, over),
-    ]);
-    signal.throwIfAborted();
-    if (port === undefined) throw silent(endpoint, health, told, limitMs);
-    if (port === endpoint.port) return endpoint;
-    const portRule = `${port} answered HTTP, ${endpoint.port} did not (${endpoint.portRule})`;
-    return { ...endpoint, port, portRule };
-  } catch (error) {
-    const written = signal.aborted ? [] : await containers.lastLines(endpoint.containerId);
-    if (written.length > 0) lines([LAST_LINES, ...written]);
-    throw error;
-  } finally {
-    done.abort();
+  const { endpoint, again } = container;
+  const found = await attempt(endpoint, endpoint.guessed === true);
+  if (!Array.isArray(found)) return found;
+  if (again === undefined) throw unpublished(found);
+  lines([
+    `pool: It listens on ${found.join(', ')}, so its container is made once more, with that port.`,
+  ]);
+  return (await attempt(await again(found, signal), false)) as Endpoint;
+
+  /** One container's endpoint, or the ports where it listens instead. */
+  async function attempt(at: Endpoint, mayMove: boolean): Promise<Endpoint | Port[]> {
+    const done = new AbortController();
+    const told = new Map<number, number>();
+    const over = AbortSignal.any([signal, AbortSignal.timeout(limitMs), done.signal]);
+    const hint = (words: string) => lines([`pool: ${words}`]);
+    try {
+      const first = await Promise.race([
+        firstAnswer(at, hostname, health, told, over),
+        // What was ready before, under an earlier process, is not judged by its health any more.
+        untilEnd(containers, at.containerId, again !== undefined, over),
+        untilElsewhere(containers, at, mayMove, hint, over),
+      ]);
+      signal.throwIfAborted();
+      const [[asked, status] = []] = told;
+      if (first === undefined && status !== undefined)
+        throw unready(asked, status, health, limitMs);
+      if (first === undefined)
+        throw silent(at, limitMs, await containers.listening(at.containerId));
+      return Array.isArray(first) ? first : answering(at, first);
+    } catch (error) {
+      const written = signal.aborted ? [] : await containers.lastLines(at.containerId);
+      if (written.length > 0) lines([LAST_LINES, ...written]);
+      throw error;
+    } finally {
+      done.abort();
+    }
   }
+}
+
+/** The endpoint, and why its port is another than the likeliest. */
+function answering(endpoint: Endpoint, port: Port): Endpoint {
+  if (port === endpoint.port) return endpoint;
+  const portRule = `${port} answered HTTP, ${endpoint.port} did not (${endpoint.portRule})`;
+  return { ...endpoint, port, portRule };
 }
 
 /** Sets what the application wrote apart from what its build wrote. */
@@ -52,7 +84,7 @@ export const LAST_LINES = '--- the last lines of the application';
 
 /** The port that answered first; `undefined` once `over` aborts. */
 async function firstAnswer(
-  { port, published }: Endpoint,
+  { port, published, guessed }: Endpoint,
   hostname: string,
   health: string | undefined,
   told: Map<number, number>,
@@ -73,7 +105,11 @@ async function firstAnswer(
     .filter((other) => other !== port);
   return await Promise.race([
     ask(port, 0),
-    ...others.map(async (other) => await ask(other, OTHERS_AFTER_MS)),
+    // Of a guess all are as likely; one step apart, the same one wins after a restart.
+    ...others.map(
+      async (other, index) =>
+        await ask(other, guessed === true ? (index + 1) * ASK_EVERY_MS : OTHERS_AFTER_MS),
+    ),
   ]);
 }
 
@@ -81,10 +117,11 @@ function isReady(status: number, health: string | undefined): boolean {
   return health === undefined || (status >= 200 && status < 400);
 }
 
-/** Throws when the container's process has ended; resolves once `over` aborts. */
-async function untilExit(
+/** Throws when the container's process has ended, or is unhealthy; resolves once `over` aborts. */
+async function untilEnd(
   containers: Pick<Containers, 'vitals'>,
   id: string,
+  judged: boolean,
   over: AbortSignal,
 ): Promise<undefined> {
   while (!over.aborted) {
@@ -92,6 +129,7 @@ async function untilExit(
     if (over.aborted) break;
     const vitals = await containers.vitals(id);
     if (vitals?.running !== true) throw exited(vitals, 'before it answered');
+    if (judged && vitals.health?.status === 'unhealthy') throw unhealthy(vitals.health);
   }
   return undefined;
 }
@@ -123,23 +161,48 @@ export function exited(vitals: Vitals | undefined, when: string): PreviewError {
   );
 }
 
-function silent(
-  endpoint: Endpoint,
+function unhealthy({ output }: Health): PreviewError {
+  return new PreviewError(
+    'unhealthy',
+    `The image's HEALTHCHECK turned unhealthy before the application answered${output === '' ? '' : `; it said: ${output}`}.`,
+    'Mend the application or its check in a new commit, or retry; its last lines are in the log.',
+  );
+}
+
+function unready(
+  port: number | undefined,
+  status: number,
   health: string | undefined,
-  told: ReadonlyMap<number, number>,
   limitMs: number,
 ): PreviewError {
-  const [[port, status] = []] = told;
-  if (status !== undefined) {
-    return new PreviewError(
-      'no-answer',
-      `The application answered ${status} to GET ${health ?? '/'} on port ${port} for ${limitMs / 1000} s, and was to answer 200 to 399.`,
-      'Mend it, or "health" in .pool.yml, in a new commit; its last lines are in the log.',
-    );
-  }
   return new PreviewError(
     'no-answer',
-    `The application runs, but did not answer HTTP on port ${Object.keys(endpoint.published).join(' or ')} within ${limitMs / 1000} s (${endpoint.portRule}).`,
-    'Let it listen on 0.0.0.0 and on that port, or name the right one with EXPOSE; its last lines are in the log.',
+    `The application answered ${status} to GET ${health ?? '/'} on port ${port} for ${limitMs / 1000} s, and was to answer 200 to 399.`,
+    'Mend it, or "health" in .pool.yml, in a new commit; its last lines are in the log.',
+  );
+}
+
+function silent(
+  { published, portRule }: Endpoint,
+  limitMs: number,
+  sockets: readonly ListeningSocket[] | undefined,
+): PreviewError {
+  const asked = OR.format(Object.keys(published));
+  const { words, next } = whereItListens(sockets, published);
+  return new PreviewError(
+    'no-answer',
+    `The application runs, but did not answer HTTP on port ${asked} within ${limitMs / 1000} s (${portRule}). ${words}`,
+    `${next} Its last lines are in the log.`,
+  );
+}
+
+const OR = new Intl.ListFormat('en', { type: 'disjunction' });
+
+/** An earlier process left it before it could be made once more: the next visit begins anew. */
+function unpublished(ports: readonly Port[]): PreviewError {
+  return new PreviewError(
+    'cancelled',
+    `The application listens on ${ports.join(', ')}, which its container does not publish.`,
+    'Reload this page to make the container once more.',
   );
 }

@@ -22,7 +22,7 @@ export interface StartRequest {
   commit: string;
   /** Ports that the commit declares, the default first. */
   ports?: readonly Port[];
-  /** The commit's own variables, the operator's and `POOL_…`, without `PORT`. */
+  /** The commit's own variables, the operator's and `POOL_…`; `PORT` names a port. */
   environment: Readonly<Record<string, string>>;
 }
 
@@ -51,6 +51,7 @@ export function containerSettings(
       [LABEL.commit]: request.commit,
       [LABEL.port]: String(choice.port),
       [LABEL.portRule]: choice.rule,
+      [LABEL.portGuessed]: String(choice.guessed),
       [LABEL.build]: JSON.stringify(request.image.build),
     },
     HostConfig: {

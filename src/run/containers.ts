@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { plainText } from '../plain-text.ts';
+import type { Port } from '../address/label.ts';
 import { askEngine } from '../engine/ask.ts';
 import type { Engine } from '../engine/connect.ts';
 import { engineError, isConflict, isMissing } from '../engine/engine-error.ts';
@@ -7,15 +8,19 @@ import { LABEL, labelFilter } from '../engine/labels.ts';
 import { PreviewError } from '../errors.ts';
 import { type Allowance, containerSettings, type StartRequest } from './container-settings.ts';
 import type { Endpoint } from './endpoint.ts';
-import { type FoundContainer, Inspected, publishedBy, toFound } from './found-container.ts';
+import { type FoundContainer, Inspected, toFound } from './found-container.ts';
 import type { HostPorts } from './host-ports.ts';
 import { ensureNetwork } from './network.ts';
-import { choosePorts, type PortChoice } from './ports.ts';
+import { type ListeningSocket, listeningIn } from './listening.ts';
+import { choosePorts, type PortChoice, withFound } from './ports.ts';
 
 /** Other programs take ports as well: so many fresh ones are tried before giving up. */
 const PORT_ATTEMPTS = 5;
 
 const LAST_LINES = 40;
+
+/** The engine keeps 4 KB of each health check; a sentence has room for less. */
+const HEALTH_OUTPUT_LIMIT = 300;
 
 /** The engine gives a container ten seconds to end. */
 const REMOVAL_LIMIT_MS = 15_000;
@@ -24,6 +29,11 @@ const REMOVAL_LIMIT_MS = 15_000;
 export interface StartedContainer extends AsyncDisposable {
   endpoint: Endpoint;
   keep(): void;
+  /**
+   * Makes it once more, with these ports published beside its own: what is published is fixed when
+   * a container is made. Absent for one that an earlier process started.
+   */
+  again?(found: readonly Port[], signal: AbortSignal): Promise<Endpoint>;
 }
 
 /** How a container is at one moment. */
@@ -31,6 +41,14 @@ export interface Vitals {
   running: boolean;
   exitCode: number;
   outOfMemory: boolean;
+  /** What the image's HEALTHCHECK says, where it has one. */
+  health?: Health;
+}
+
+/** The state of an image's HEALTHCHECK, and what its last check wrote. */
+export interface Health {
+  status: 'starting' | 'healthy' | 'unhealthy';
+  output: string;
 }
 
 /** The containers of one pool in one engine. */
@@ -39,6 +57,8 @@ export class Containers {
   readonly #instance: string;
   readonly #hostPorts: HostPorts;
   readonly #allowance: Allowance;
+  /** The host ports of each container, by its id. */
+  readonly #held = new Map<string, readonly number[]>();
   #makingNetwork: Promise<string> | undefined;
 
   constructor(engine: Engine, instance: string, hostPorts: HostPorts, allowance: Allowance) {
@@ -58,15 +78,33 @@ export class Containers {
       const network = await this.#network(signal);
       const inspected = this.#engine.docker.getImage(request.image.id).inspect();
       const image = await askEngine('looking at the image', inspected, signal);
-      const { ExposedPorts, Env } = image.Config;
-      const ports = choosePorts(Object.keys(ExposedPorts ?? {}), Env ?? [], request.ports);
-      for (let attempt = 1; ; attempt++) {
-        signal.throwIfAborted();
-        const endpoint = await this.#tryToStart(request, ports, network, attempt);
-        if (endpoint !== undefined) return this.hold(endpoint);
-      }
+      const { ExposedPorts, Env, Labels } = image.Config;
+      const own = Object.entries(request.environment).map(([name, value]) => `${name}=${value}`);
+      const choice = choosePorts({
+        declared: request.ports ?? [],
+        label: Labels?.[LABEL.port],
+        exposed: Object.keys(ExposedPorts ?? {}),
+        environment: [...(Env ?? []), ...own],
+      });
+      const endpoint = await this.#startOn(request, choice, network, signal);
+      const again = async (found: readonly Port[], over: AbortSignal) =>
+        await this.#startOn(request, withFound(choice, found), network, over);
+      return this.hold(endpoint, again);
     } catch (error) {
       throw asStartError(engineError(error, 'starting the container', signal));
+    }
+  }
+
+  async #startOn(
+    request: StartRequest,
+    choice: PortChoice,
+    network: string,
+    signal: AbortSignal,
+  ): Promise<Endpoint> {
+    for (let attempt = 1; ; attempt++) {
+      signal.throwIfAborted();
+      const endpoint = await this.#tryToStart(request, choice, network, attempt);
+      if (endpoint !== undefined) return endpoint;
     }
   }
 
@@ -79,18 +117,22 @@ export class Containers {
   }
 
   /** Takes a running container into a scope: it goes away with it, unless it is kept. */
-  hold(endpoint: Endpoint): StartedContainer {
+  hold(endpoint: Endpoint, again?: StartedContainer['again']): StartedContainer {
     let kept = false;
-    return {
+    const held: StartedContainer = {
       endpoint,
       keep: () => {
         kept = true;
       },
       [Symbol.asyncDispose]: async () => {
         // Where the engine is away, that is told by what failed; the next start finds the rest.
-        if (!kept) await this.remove(endpoint).catch(() => {});
+        if (!kept) await this.remove(held.endpoint).catch(() => {});
       },
     };
+    if (again !== undefined) {
+      held.again = async (found, signal) => (held.endpoint = await again(found, signal));
+    }
+    return held;
   }
 
   /** `undefined` where a host port turned out to be somebody else's: try others. */
@@ -119,24 +161,33 @@ export class Containers {
       const made = docker.createContainer(settings);
       const container = await askEngine('creating the container', made);
       containerId = container.id;
+      this.#held.set(containerId, hostPorts);
       await askEngine('starting the container', container.start());
     } catch (error) {
       if (containerId === '') this.#hostPorts.release(hostPorts, Date.now());
-      else await this.remove({ containerId, published });
+      else await this.remove({ containerId });
       if (!isPortTaken(error) || attempt === PORT_ATTEMPTS) throw error;
       this.#hostPorts.moveOn();
       return undefined;
     }
-    const { port, rule: portRule } = choice;
-    return { host: '127.0.0.1', protocol: 'http', port, published, containerId, portRule };
+    const { port, rule: portRule, guessed } = choice;
+    return { host: '127.0.0.1', protocol: 'http', port, published, containerId, portRule, guessed };
   }
 
   /** What the container is doing; `undefined` where it is gone. */
   async vitals(id: string): Promise<Vitals | undefined> {
     const found = await this.#inspect(id);
     if (found === undefined) return undefined;
-    const { Running, ExitCode, OOMKilled } = found.State;
-    return { running: Running, exitCode: ExitCode, outOfMemory: OOMKilled };
+    const { Running, ExitCode, OOMKilled, Health: health } = found.State;
+    const vitals = { running: Running, exitCode: ExitCode, outOfMemory: OOMKilled };
+    const shown = health && toHealth(health);
+    return shown === undefined ? vitals : { ...vitals, health: shown };
+  }
+
+  /** Where the application listens; `undefined` where that cannot be read from this machine. */
+  async listening(id: string): Promise<ListeningSocket[] | undefined> {
+    const found = await this.#inspect(id);
+    return found?.State.Running === true ? await listeningIn(id, found.State.Pid) : undefined;
   }
 
   /** The last lines that a container wrote, made plain; empty where they cannot be read. */
@@ -150,17 +201,21 @@ export class Containers {
   }
 
   /** Removes a container of ours, running or not, and gives its ports back. */
-  async remove(endpoint: Pick<Endpoint, 'containerId' | 'published'>): Promise<void> {
-    const { containerId, published } = endpoint;
+  async remove({ containerId }: Pick<Endpoint, 'containerId'>): Promise<void> {
     const gone = this.#engine.docker.getContainer(containerId).remove({ force: true, v: true });
     try {
       await askEngine('removing the container', gone);
     } catch (error) {
       if (isConflict(error)) await this.#untilGone(containerId);
       else if (!isMissing(error)) throw error;
-    } finally {
-      this.#hostPorts.release(Object.values(published), Date.now());
     }
+    this.#giveBack(containerId);
+  }
+
+  /** Once only: its ports may be another container's by the next time. */
+  #giveBack(id: string): void {
+    this.#hostPorts.release(this.#held.get(id) ?? [], Date.now());
+    this.#held.delete(id);
   }
 
   /** Somebody else removes it already: its name and ports are free once that is done. */
@@ -173,15 +228,23 @@ export class Containers {
   /** Every container of this pool, found by its labels alone. */
   async list(): Promise<FoundContainer[]> {
     const filters = labelFilter({ [LABEL.instance]: this.#instance });
+    const gone = new Set(this.#held.keys());
     const listed = this.#engine.docker.listContainers({ all: true, filters });
     const ids = (await askEngine('asking for the containers', listed)).map(({ Id }) => Id);
     const inspected = await Promise.all(ids.map(async (id) => await this.#inspect(id)));
     const containers = inspected
+      // A container run by hand from an image of pool's inherits its labels, but not the name.
+      .filter((one) => one?.Name.startsWith(`/pool-${this.#instance}-`) === true)
       .map((one) => one && toFound(one))
       .filter((container) => container !== undefined);
-    for (const { endpoint } of containers) {
-      this.#hostPorts.claim(Object.values(endpoint.published));
+    for (const { id, endpoint } of containers) {
+      const ports = Object.values(endpoint.published);
+      this.#hostPorts.claim(ports);
+      this.#held.set(id, ports);
+      gone.delete(id);
     }
+    // Somebody else removed these.
+    for (const id of gone) this.#giveBack(id);
     return containers;
   }
 
@@ -202,8 +265,14 @@ export class Containers {
     if (left.Config.Labels[LABEL.instance] !== this.#instance) {
       throw new Error(`a container named ${name} exists that is not pool's`);
     }
-    await this.remove({ containerId: left.Id, published: publishedBy(left.HostConfig) });
+    await this.remove({ containerId: left.Id });
   }
+}
+
+function toHealth({ Status, Log }: NonNullable<Inspected['State']['Health']>): Health | undefined {
+  const status = (['starting', 'healthy', 'unhealthy'] as const).find((one) => one === Status);
+  const output = plainText(Log?.at(-1)?.Output ?? '').trim();
+  return status && { status, output: output.slice(0, HEALTH_OUTPUT_LIMIT) };
 }
 
 function isPortTaken(error: unknown): boolean {

@@ -11,4 +11,6 @@ export interface Endpoint {
   containerId: string;
   /** The rule that chose `port`, in words. */
   portRule: string;
+  /** Nothing named a port: whichever answers first is the one. */
+  guessed?: boolean;
 }

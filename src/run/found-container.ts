@@ -14,10 +14,26 @@ export interface FoundContainer {
   build: BuildSummary;
 }
 
+/** What the engine says of an image's HEALTHCHECK, the last check at the end. */
+const Health = z.object({
+  Status: z.string(),
+  Log: z
+    .array(z.object({ Output: z.string() }))
+    .nullable()
+    .optional(),
+});
+
 /** What pool relies on in the engine's answer about a container. */
 export const Inspected = z.object({
   Id: z.string(),
-  State: z.object({ Running: z.boolean(), ExitCode: z.number(), OOMKilled: z.boolean() }),
+  Name: z.string(),
+  State: z.object({
+    Running: z.boolean(),
+    ExitCode: z.number(),
+    OOMKilled: z.boolean(),
+    Pid: z.number(),
+    Health: Health.optional(),
+  }),
   Config: z.object({ Labels: z.record(z.string(), z.string()) }),
   HostConfig: z.object({
     PortBindings: z.record(z.string(), z.array(z.object({ HostPort: z.string() }))).nullable(),
@@ -44,12 +60,13 @@ export function toFound({ Id, State, Config, HostConfig }: Inspected): FoundCont
       published: publishedBy(HostConfig),
       containerId: Id,
       portRule: labels[LABEL.portRule] ?? '',
+      guessed: labels[LABEL.portGuessed] === 'true',
     },
   };
 }
 
 /** Container port to host port, of what the engine was asked to publish. */
-export function publishedBy({ PortBindings }: Inspected['HostConfig']): Record<number, number> {
+function publishedBy({ PortBindings }: Inspected['HostConfig']): Record<number, number> {
   const bindings = Object.entries(PortBindings ?? {});
   return Object.fromEntries(
     bindings.map(([name, [to]]) => [Number.parseInt(name, 10), Number(to?.HostPort)]),

@@ -67,7 +67,7 @@ function openPreview(stages: Partial<Stages> = {}) {
         await Promise.resolve();
       },
     }),
-    awaitReady: async (_, endpoint) => await Promise.resolve(endpoint),
+    awaitReady: async (_, { endpoint }) => await Promise.resolve(endpoint),
     ...stages,
   };
   const counted = Object.fromEntries(

@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { awaitReady, LAST_LINES } from '../../../src/run/await-ready.ts';
-import type { Vitals } from '../../../src/run/containers.ts';
+import { toPort } from '../../../src/address/label.ts';
+import type { StartedContainer, Vitals } from '../../../src/run/containers.ts';
+import type { Endpoint } from '../../../src/run/endpoint.ts';
+import type { ListeningSocket } from '../../../src/run/listening.ts';
 import { askHttp } from '../../../src/run/probe.ts';
 import { endpointAt } from '../fixtures/fake-control.ts';
 import { httpServer, tcpServer } from '../fixtures/servers.ts';
@@ -9,30 +12,64 @@ import { NEVER } from '../fixtures/until.ts';
 const RUNNING: Vitals = { running: true, exitCode: 0, outOfMemory: false };
 
 /** A container that lives as `vitals` says, and whose last lines are two. */
-function container(vitals: () => Vitals | undefined = () => RUNNING) {
+function container(vitals: () => Vitals | undefined, sockets: () => ListeningSocket[] | undefined) {
   return {
     vitals: async () => await Promise.resolve(vitals()),
     lastLines: async () => await Promise.resolve(['line one', 'line two']),
+    listening: async () => await Promise.resolve(sockets()),
   };
 }
 
+/** A container as `start` returns it; its second make is noted, and publishes `more`. */
+function started(endpoint: Endpoint, more: Record<number, number>, found: number[][]) {
+  const container: StartedContainer = {
+    endpoint,
+    keep: () => {},
+    again: async (ports) => {
+      found.push([...ports]);
+      const [port = endpoint.port] = ports;
+      const published = { ...endpoint.published, ...more };
+      return await Promise.resolve({ ...endpoint, port, published, portRule: 'found' });
+    },
+    [Symbol.asyncDispose]: async () => await Promise.resolve(),
+  };
+  return container;
+}
+
+const socket = (port: number, address = '0.0.0.0'): ListeningSocket => ({
+  address,
+  port: toPort(String(port)) ?? expect.fail(),
+  loopback: address.startsWith('127.'),
+});
+
 async function ready(
   port: number,
-  { vitals = (): Vitals | undefined => RUNNING, limitMs = 2000, signal = NEVER } = {},
+  {
+    vitals = (): Vitals | undefined => RUNNING,
+    sockets = (): ListeningSocket[] | undefined => [],
+    more = {} as Record<number, number>,
+    guessed = false,
+    adopted = false,
+    limitMs = 2000,
+    signal = NEVER,
+  } = {},
 ) {
   const lines: string[] = [];
-  const error = await awaitReady(
-    container(vitals),
-    endpointAt(port),
+  const found: number[][] = [];
+  const endpoint = { ...endpointAt(port), guessed };
+  const { again, ...held } = started(endpoint, more, found);
+  const outcome = await awaitReady(
+    container(vitals, sockets),
+    adopted || again === undefined ? held : { ...held, again },
     'main.pool.dev',
     (told) => lines.push(...told),
     limitMs,
     signal,
   ).then(
-    () => undefined,
-    (thrown: unknown) => thrown,
+    (answering) => ({ answering, error: undefined }),
+    (error: unknown) => ({ answering: undefined, error }),
   );
-  return { error, lines };
+  return { ...outcome, lines, found };
 }
 
 describe('a probe', () => {
@@ -92,7 +129,7 @@ describe('an application is ready', () => {
       if (!listens) socket.destroy();
       else socket.once('data', () => socket.end('HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n'));
     });
-    expect(await ready(app.port)).toEqual({ error: undefined, lines: [] });
+    expect(await ready(app.port)).toMatchObject({ error: undefined, lines: [] });
     expect(asked).toBe(4);
   });
 
@@ -144,7 +181,7 @@ it('an application that stays silent is told so, with its last lines and the rul
   expect(error).toMatchObject({
     code: 'no-answer',
     message:
-      'The application runs, but did not answer HTTP on port 3000 within 0.06 s (EXPOSE 3000, the only port).',
+      'The application runs, but did not answer HTTP on port 3000 within 0.06 s (EXPOSE 3000, the only port). It listens on no port at all.',
   });
   expect(lines).toEqual([LAST_LINES, 'line one', 'line two']);
 });
@@ -154,4 +191,109 @@ it('waiting ends with its signal, and blames nobody', async () => {
   const { error, lines } = await ready(relay.port, { signal: AbortSignal.timeout(30) });
   expect(error).toMatchObject({ name: 'TimeoutError' });
   expect(lines).toEqual([]);
+});
+
+describe('an image that names no port', () => {
+  it('is started once more, with the port on which it was found listening', async () => {
+    await using relay = await tcpServer((socket) => socket.destroy());
+    await using app = await httpServer((_, response) => response.end());
+    const { answering, lines, found } = await ready(relay.port, {
+      guessed: true,
+      sockets: () => [socket(4567), socket(9, '127.0.0.1')],
+      more: { 4567: app.port },
+    });
+    expect(answering).toMatchObject({ port: 4567, portRule: 'found' });
+    expect(found).toEqual([[4567]]);
+    expect(lines).toEqual([
+      'pool: It listens on 4567, so its container is made once more, with that port.',
+    ]);
+  });
+
+  it('is started once more only once', async () => {
+    await using relay = await tcpServer((socket) => socket.destroy());
+    const { error, found } = await ready(relay.port, {
+      guessed: true,
+      limitMs: 1600,
+      sockets: () => [socket(4567)],
+      more: { 4567: relay.port },
+    });
+    expect(error).toMatchObject({ code: 'no-answer' });
+    expect(found).toEqual([[4567]]);
+  });
+
+  it('is given time where a published port listens as well', async () => {
+    await using slow = await httpServer((_, response) => setTimeout(() => response.end(), 1500));
+    const { answering, found } = await ready(slow.port, {
+      guessed: true,
+      sockets: () => [socket(3000), socket(9229)],
+    });
+    expect([answering?.port, found]).toEqual([3000, []]);
+  });
+
+  it('and whose container an earlier process left is made anew by the next visit', async () => {
+    await using relay = await tcpServer((socket) => socket.destroy());
+    const { error } = await ready(relay.port, {
+      guessed: true,
+      adopted: true,
+      sockets: () => [socket(4567)],
+    });
+    expect(error).toMatchObject({
+      code: 'cancelled',
+      message: expect.stringContaining('4567') as string,
+    });
+  });
+});
+
+describe('an application that stays silent is told where it listens', () => {
+  it.each([
+    ['cannot be read', undefined, 'Where it listens cannot be read from this machine.'],
+    ['on loopback', [socket(3000, '127.0.0.1')], 'It listens on 127.0.0.1:3000 only.'],
+    ['elsewhere', [socket(4567)], 'It listens on 4567, which the image does not EXPOSE.'],
+    ['without HTTP', [socket(3000)], 'It listens on 3000, and answers no HTTP there.'],
+  ])('%s', async (_, sockets, words) => {
+    await using relay = await tcpServer((socket) => socket.destroy());
+    const { error } = await ready(relay.port, { limitMs: 60, sockets: () => sockets });
+    expect(error).toMatchObject({ message: expect.stringMatching(`\\(EXPOSE.*\\). ${words}`) });
+  });
+
+  it('at once where it is loopback alone, in the log', async () => {
+    await using relay = await tcpServer((socket) => socket.destroy());
+    const sockets = () => [socket(3000, '127.0.0.1')];
+    const { lines } = await ready(relay.port, { limitMs: 1800, sockets });
+    expect(lines).toEqual([
+      'pool: It listens on 127.0.0.1:3000 only.',
+      LAST_LINES,
+      'line one',
+      'line two',
+    ]);
+  });
+});
+
+describe('a HEALTHCHECK', () => {
+  const unhealthy = (): Vitals => ({
+    ...RUNNING,
+    health: { status: 'unhealthy', output: 'no database' },
+  });
+
+  it('that turns unhealthy before the first answer fails the preview, with its last words', async () => {
+    await using relay = await tcpServer((socket) => socket.destroy());
+    const { error, lines } = await ready(relay.port, { vitals: unhealthy });
+    expect(error).toMatchObject({
+      code: 'unhealthy',
+      message: expect.stringMatching(/HEALTHCHECK .* it said: no database\.$/) as string,
+    });
+    expect(lines).toEqual([LAST_LINES, 'line one', 'line two']);
+  });
+
+  it('that waits still holds nothing up', async () => {
+    await using app = await httpServer((_, response) => response.end());
+    const starting = { ...RUNNING, health: { status: 'starting', output: '' } as const };
+    expect((await ready(app.port, { vitals: () => starting })).error).toBeUndefined();
+  });
+
+  it('is not held against an application that an earlier process found ready', async () => {
+    await using slow = await httpServer((_, response) => setTimeout(() => response.end(), 500));
+    const { answering } = await ready(slow.port, { vitals: unhealthy, adopted: true });
+    expect(answering?.port).toBe(3000);
+  });
 });

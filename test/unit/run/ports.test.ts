@@ -1,23 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { toPort } from '../../../src/address/label.ts';
 import { HostPorts } from '../../../src/run/host-ports.ts';
-import { choosePorts } from '../../../src/run/ports.ts';
+import { toPort } from '../../../src/address/label.ts';
+import { choosePorts, withFound } from '../../../src/run/ports.ts';
 
-describe('the ports that a commit declares', () => {
-  it('are published beside those of its image, and the first one answers', () => {
-    const declared = ['4000', '3000'].flatMap((digits) => toPort(digits) ?? []);
-    expect(choosePorts(['3000/tcp', '80/tcp'], ['PORT=5000'], declared)).toEqual({
-      published: [80, 3000, 4000, 5000],
-      port: 4000,
-      rule: 'port 4000 of .pool.yml',
-      environment: 4000,
-    });
-  });
-});
+const NOTHING = { declared: [], label: undefined, exposed: [], environment: [] };
+const USUAL = [8080, 3000, 80, 8000, 5000];
+const ports = (digits: string) => toPort(digits) ?? expect.fail();
 
 describe('the ports of a container are chosen by its image', () => {
   it.each([
-    ['nothing', [], [], [8080], 8080, 8080, 'nothing is EXPOSEd, so PORT=8080 was set'],
+    ['nothing', [], [], USUAL, 8080, 8080, 'nothing is EXPOSEd, so PORT=8080 was set'],
     ['the only one', ['3000/tcp'], [], [3000], 3000, 3000, 'EXPOSE 3000, the only port'],
     ['without a protocol', ['3000'], [], [3000], 3000, 3000, 'EXPOSE 3000, the only port'],
     [
@@ -47,7 +39,7 @@ describe('the ports of a container are chosen by its image', () => {
       6001,
       'EXPOSE 6001, the likeliest of 6001, 7001',
     ],
-    ['UDP alone', ['53/udp'], [], [8080], 8080, 8080, 'nothing is EXPOSEd, so PORT=8080 was set'],
+    ['UDP alone', ['53/udp'], [], USUAL, 8080, 8080, 'nothing is EXPOSEd, so PORT=8080 was set'],
     ['UDP beside', ['53/udp', '53/tcp'], [], [53], 53, 53, 'EXPOSE 53, the only port'],
     ['SCTP', ['80/sctp', '81/tcp'], [], [81], 81, 81, 'EXPOSE 81, the only port'],
     ['PORT alone', [], ['PATH=/bin', 'PORT=5000'], [5000], 5000, 5000, 'PORT=5000 of the image'],
@@ -73,7 +65,7 @@ describe('the ports of a container are chosen by its image', () => {
       'PORT out of range',
       [],
       ['PORT=0'],
-      [8080],
+      USUAL,
       8080,
       8080,
       'nothing is EXPOSEd, so PORT=8080 was set',
@@ -82,7 +74,7 @@ describe('the ports of a container are chosen by its image', () => {
       'another name',
       [],
       ['REPORT=5000', 'PORTS=1'],
-      [8080],
+      USUAL,
       8080,
       8080,
       'nothing is EXPOSEd, so PORT=8080 was set',
@@ -100,18 +92,84 @@ describe('the ports of a container are chosen by its image', () => {
       'ports out of range',
       ['0/tcp', '65536/tcp', 'x/tcp'],
       [],
-      [8080],
+      USUAL,
       8080,
       8080,
       'nothing is EXPOSEd, so PORT=8080 was set',
     ],
   ])('%s', (_, exposed, environment, published, port, given, rule) => {
-    expect(choosePorts(exposed, environment)).toEqual({
+    expect(choosePorts({ ...NOTHING, exposed, environment })).toEqual({
       published,
       port,
       rule,
       environment: given,
+      guessed: published === USUAL,
     });
+  });
+
+  it('of all words that of .pool.yml counts most, then the label, then PORT, then EXPOSE', () => {
+    const sources = {
+      declared: [ports('4000'), ports('4001')],
+      label: '5000',
+      exposed: ['3000/tcp', '80/tcp'],
+      environment: ['PORT=6000'],
+    };
+    const published = [80, 3000, 4000, 4001, 5000, 6000];
+    expect(choosePorts(sources)).toEqual({
+      published,
+      port: 4000,
+      rule: 'port 4000 of .pool.yml',
+      environment: 4000,
+      guessed: false,
+    });
+    expect(choosePorts({ ...sources, declared: [] })).toEqual({
+      published: [80, 3000, 5000, 6000],
+      port: 5000,
+      rule: 'LABEL dev.pool.port=5000',
+      environment: 6000,
+      guessed: false,
+    });
+    expect(choosePorts({ ...sources, declared: [], label: undefined })).toMatchObject({
+      port: 6000,
+    });
+  });
+
+  it('the last PORT of several is the one that the application gets', () => {
+    const environment = ['PORT=3000', 'PORT=4000'];
+    expect(choosePorts({ ...NOTHING, environment })).toMatchObject({
+      published: [4000],
+      environment: 4000,
+    });
+  });
+
+  it.each(['http', '0', '65536', '', '80 '])(
+    'a label that is no port is refused: "%s"',
+    (label) => {
+      expect(() => choosePorts({ ...NOTHING, label })).toThrow(/LABEL dev.pool.port .* no port/);
+    },
+  );
+
+  it('sixteen ports are published, and seventeen refused', () => {
+    const exposed = Array.from({ length: 16 }, (_, index) => `${3000 + index}/tcp`);
+    expect(choosePorts({ ...NOTHING, exposed })).toMatchObject({ port: 3000 });
+    expect(() => choosePorts({ ...NOTHING, exposed, label: '80' })).toThrow('at most 16');
+  });
+
+  it('ports that were found listening come beside the usual ones, the likeliest first', () => {
+    const guess = choosePorts(NOTHING);
+    const found = [ports('1234'), ports('4000'), ports('9229')];
+    expect(withFound(guess, found)).toEqual({
+      ...guess,
+      published: [1234, 4000, 9229, 8080, 3000, 80, 8000, 5000],
+      port: 4000,
+      rule: '4000 was found listening, and nothing is EXPOSEd',
+    });
+  });
+
+  it('of a hundred ports found the likeliest is published, and sixteen at most', () => {
+    const found = Array.from({ length: 100 }, (_, index) => ports(String(8801 + index)));
+    const { port, published } = withFound(choosePorts(NOTHING), found);
+    expect([port, published.includes(port), published.length]).toEqual([8888, true, 16]);
   });
 });
 

@@ -1,0 +1,42 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Port } from '../address/label.ts';
+import type { Containers } from './containers.ts';
+import type { Endpoint } from './endpoint.ts';
+import { unpublishedPorts, whereItListens } from './listening.ts';
+
+/** The kernel's tables are read so often: what they say matters after a second at the earliest. */
+const LOOK_EVERY_MS = 200;
+/** Applications open several ports, one after another; a second after the first they are open. */
+const SETTLED_MS = 1000;
+/** Where a published port listens as well, its first answer may be slow: a page compiled on demand. */
+const SLOW_ANSWER_MS = 10_000;
+
+/**
+ * Watches where an application listens while nobody has an answer yet. With `mayMove` resolves to
+ * the ports that it listens on and that are not published, once they have stayed so for a second,
+ * or for ten where a published one listens too; else once `over` aborts, to nothing. What is
+ * listened on by loopback alone is told to `hint`, once: nobody need wait for the limit to know.
+ */
+export async function untilElsewhere(
+  containers: Pick<Containers, 'listening'>,
+  { containerId, published }: Endpoint,
+  mayMove: boolean,
+  hint: (words: string) => void,
+  over: AbortSignal,
+): Promise<Port[] | undefined> {
+  let nothingAt = Date.now();
+  let hidden = 0;
+  while (!over.aborted) {
+    await sleep(LOOK_EVERY_MS, undefined, { signal: over }).catch(() => {});
+    if (over.aborted) break;
+    const sockets = (await containers.listening(containerId)) ?? [];
+    const ports = unpublishedPorts(sockets, published);
+    if (ports.length === 0) nothingAt = Date.now();
+    const patienceMs = sockets.some(({ port }) => port in published) ? SLOW_ANSWER_MS : SETTLED_MS;
+    if (mayMove && Date.now() - nothingAt >= patienceMs) return ports;
+    const alone = sockets.length > 0 && sockets.every(({ loopback }) => loopback);
+    hidden = alone ? hidden + LOOK_EVERY_MS : 0;
+    if (hidden === SETTLED_MS) hint(whereItListens(sockets, published).words);
+  }
+  return undefined;
+}
