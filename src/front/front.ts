@@ -12,7 +12,14 @@ import { type Client, clientOf } from './client.ts';
 import { decide } from './decide.ts';
 import { type Exchange, httpExchange, upgradeExchange } from './exchange.ts';
 import { originForm } from './headers.ts';
-import { deskAway, lostAnswer, previewAnswer, silentAnswer, tooMany } from './own-answers.ts';
+import {
+  deskAway,
+  lostAnswer,
+  noSuchPort,
+  previewAnswer,
+  silentAnswer,
+  tooMany,
+} from './own-answers.ts';
 import { POOL_PATH, poolAnswer } from './pool-paths.ts';
 import type { LiveRoute, Routes } from './routes.ts';
 import { isWebSocket, Tunnel } from './tunnel.ts';
@@ -203,9 +210,7 @@ class Front {
     const port = address.port ?? route.endpoint.port;
     const upstream = upstreams.get(port);
     if (upstream === undefined) {
-      const ports = [...upstreams.keys()].join(', ');
-      const detail = `This preview publishes the ports ${ports}, and not ${port}.`;
-      return exchange.answer(problemAnswer(404, 'No such port', detail));
+      return exchange.answer(noSuchPort(address, route, clientOfExchange(exchange)));
     }
     const robots = this.#options.noindex ? { 'X-Robots-Tag': 'noindex' } : {};
     const own = { 'X-Pool-Commit': route.commit, ...robots };

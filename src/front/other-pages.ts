@@ -72,6 +72,26 @@ export function choicePage(ref: string, choices: readonly Choice[], site: string
   });
 }
 
+/** A port that a preview does not publish, and those that it does. */
+export function portPage(
+  port: string,
+  rule: string,
+  choices: readonly Choice[],
+  site: string,
+): Page {
+  return layout({
+    title: `Port ${port} is not published`,
+    site,
+    body: html`<main>
+      <h1>Port <span class="id">${port}</span> is not published</h1>
+      <p>This preview answers on:</p>
+      ${choiceList(choices, site)}
+      <p class="soft">Without a port in the address: ${rule}.</p>
+      <p><a href="/_pool/">More about this preview</a></p>
+    </main>`,
+  });
+}
+
 function choiceList(choices: readonly Choice[], site: string) {
   return html`<ul>
     ${choices.map(({ name, label }) => html`<li><a href="//${label}.${site}/">${name}</a></li>`)}

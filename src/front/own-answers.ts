@@ -1,10 +1,11 @@
 import type { Address } from '../address/host.ts';
-import type { Visit } from '../preview/control.ts';
+import { formatLabel } from '../address/label.ts';
+import type { Route, Visit } from '../preview/control.ts';
 import { pageAnswer, problemAnswer } from './answers.ts';
 import type { Client } from './client.ts';
 import type { Decision } from './decide.ts';
 import type { Answer } from './exchange.ts';
-import { choicePage, messagePage, unknownPage } from './other-pages.ts';
+import { choicePage, messagePage, portPage, unknownPage } from './other-pages.ts';
 import { cardPage, failurePage, type PreviewPageParts, waitingPage } from './preview-pages.ts';
 import { POOL_PATH } from './pool-paths.ts';
 
@@ -73,6 +74,24 @@ export function lostAnswer(
       return problemAnswer(503, 'Not now', message, { next, code }, { 'retry-after': '5' });
     }
   }
+}
+
+/** An address names a port that its preview does not publish. */
+export function noSuchPort(
+  { ref, repository, port, site }: Address,
+  { commit, endpoint }: Route,
+  { format }: Client,
+): Answer {
+  const choices = Object.keys(endpoint.published).flatMap((published) => {
+    const label = formatLabel(ref, repository, Number(published));
+    return label === undefined ? [] : [{ name: `port ${published}`, label }];
+  });
+  const headers = { 'x-pool-commit': commit };
+  if (format === 'html') {
+    return pageAnswer(404, portPage(String(port), endpoint.portRule, choices, site), headers);
+  }
+  const detail = `This preview does not publish port ${port}.`;
+  return problemAnswer(404, 'No such port', detail, { choices }, headers);
 }
 
 /** The application has a route, but gave no answer. */
