@@ -230,6 +230,7 @@ export async function openPool(config: Config, logger: Logger): Promise<Pool> {
   };
   const listener = {
     died: (id: string) => void previews.containerDied(id),
+    checked: (id: string) => void previews.healthChanged(id),
     listening: () => void lookAround(),
   };
   void watchContainers(engine, instance, listener, signal);

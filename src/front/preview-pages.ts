@@ -187,6 +187,13 @@ function runFacts({ state }: PreviewView, now: number): [string, string][] {
       'Port',
       `${state.endpoint.port}: ${state.endpoint.portRule} (published: ${others})`,
     ]);
+    if (state.health !== undefined) {
+      const { status: health, output } = state.health;
+      facts.push([
+        'Health',
+        health === 'unhealthy' && output !== '' ? `${health}: ${output}` : health,
+      ]);
+    }
     facts.push(['Start', `answered after ${duration(state.startMs)}`]);
     facts.push(['Container', state.endpoint.containerId.slice(0, 12)]);
   }

@@ -6,6 +6,7 @@ import { toFailure } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { exited, LAST_LINES } from '../run/await-ready.ts';
 import type { Containers, Vitals } from '../run/containers.ts';
+import type { Endpoint } from '../run/endpoint.ts';
 import type { FoundContainer } from '../run/found-container.ts';
 import { toCommitId } from '../source/commit-id.ts';
 import type { Route } from './control.ts';
@@ -32,22 +33,27 @@ const SHOWN = 20;
 /** 128 + SIGKILL and 128 + SIGTERM: how `docker stop`, `kill` and `rm` end a container. */
 const STOPPED = new Set([137, 143]);
 
+/** What is asked of the containers that exist. */
+type OwnContainers = Pick<Containers, 'list' | 'vitals' | 'lastLines' | 'remove'>;
+
 /** All previews of one pool, and the routes to those that are ready. */
 export class Previews {
   readonly #stages: Stages;
-  readonly #containers: Containers;
+  readonly #containers: OwnContainers;
   readonly #routes: RouteTable;
   readonly #logs: string;
   readonly #journal: Journal;
   readonly #logger: Logger;
   readonly #closing: AbortSignal;
   readonly #all = new Map<PreviewId, Preview>();
+  /** Those that have a route now. */
+  readonly #routed = new WeakSet<Endpoint>();
   #generation = 0;
   #changed = Promise.withResolvers<void>();
 
   constructor(
     stages: Stages,
-    containers: Containers,
+    containers: OwnContainers,
     routes: RouteTable,
     logs: string,
     journal: Journal,
@@ -114,15 +120,22 @@ export class Previews {
       ]);
   }
 
-  /** A container's process ended: the preview says so, and what it wrote last. */
+  /**
+   * A container's process ended: the preview says so, and what it wrote last. Its route goes first,
+   * before anybody else can listen on its port.
+   */
   async containerDied(containerId: string): Promise<void> {
     const preview = this.#readyOn(containerId);
     if (preview?.state.phase !== 'ready') return;
     const { endpoint } = preview.state;
+    this.#routes.withdraw(preview.id);
+    this.#routed.delete(endpoint);
     try {
       const lines = await this.#containers.lastLines(containerId);
       const vitals = await this.#containers.vitals(containerId);
-      if (vitals?.running === true || this.#readyOn(containerId) !== preview) return;
+      if (this.#readyOn(containerId) !== preview) return;
+      // It was started again, on the same ports.
+      if (vitals?.running === true) return this.#route(preview);
       await preview.log.begin();
       if (this.#readyOn(containerId) !== preview) {
         // A new job ends the log itself.
@@ -141,7 +154,16 @@ export class Previews {
       await this.#containers.remove(endpoint);
     } catch (error) {
       this.#logger('died', preview.wanted, { error: toFailure(error).message });
+      if (this.#readyOn(containerId) === preview) preview.tell({ type: 'cooled' });
     }
+  }
+
+  /** An image's HEALTHCHECK came to a result: it is shown. */
+  async healthChanged(containerId: string): Promise<void> {
+    // Where the engine is away there is nothing to show.
+    const vitals = await this.#containers.vitals(containerId).catch(() => undefined);
+    const preview = this.#readyOn(containerId);
+    if (vitals?.health !== undefined) preview?.tell({ type: 'health', health: vitals.health });
   }
 
   /**
@@ -190,9 +212,13 @@ export class Previews {
   #route(preview: Preview): void {
     const { state, id, wanted } = preview;
     if (state.phase === 'ready') {
-      this.#generation += 1;
       const { commit } = wanted;
       const { endpoint } = state;
+      // A route that is published anew loses its connections.
+      if (this.#routed.has(endpoint)) return;
+      this.#routed.add(endpoint);
+      this.#generation += 1;
+      void this.healthChanged(endpoint.containerId);
       this.#routes.publish({ preview: id, commit, endpoint, generation: this.#generation });
     } else {
       this.#routes.withdraw(id);

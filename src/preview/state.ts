@@ -1,5 +1,6 @@
 import type { BuildSummary } from '../build/image.ts';
 import type { Failure } from '../errors.ts';
+import type { Health } from '../run/containers.ts';
 import type { Endpoint } from '../run/endpoint.ts';
 
 /**
@@ -17,7 +18,15 @@ export type PreviewState =
   | { phase: 'queued'; since: number; position: number }
   | { phase: 'building'; since: number; step?: string; steps: number; cached: number }
   | { phase: 'starting'; since: number; build: BuildSummary }
-  | { phase: 'ready'; since: number; build: BuildSummary; endpoint: Endpoint; startMs: number }
+  | {
+      phase: 'ready';
+      since: number;
+      build: BuildSummary;
+      endpoint: Endpoint;
+      startMs: number;
+      /** What the image's HEALTHCHECK says: shown, and not acted on. */
+      health?: Health;
+    }
   | { phase: 'failed'; since: number; failure: Failure; build?: BuildSummary };
 
 export type Phase = PreviewState['phase'];
@@ -30,6 +39,7 @@ export type PreviewEvent =
   /** `found`: its container was running when pool started. */
   | { type: 'starting'; build: BuildSummary; found?: true }
   | { type: 'ready'; endpoint: Endpoint }
+  | { type: 'health'; health: Health }
   | { type: 'failed'; failure: Failure }
   | { type: 'cooled'; why: 'retried' | 'rebuilt' | 'stopped' | 'engine-away' };
 
@@ -56,6 +66,8 @@ export function advance(state: PreviewState, event: PreviewEvent, now: number): 
       const { build, since } = only(state, event, 'starting');
       return { phase: 'ready', since: now, build, endpoint: event.endpoint, startMs: now - since };
     }
+    case 'health':
+      return { ...only(state, event, 'ready'), health: event.health };
     case 'failed': {
       const build = 'build' in state && state.build !== undefined ? { build: state.build } : {};
       return { phase: 'failed', since: now, failure: event.failure, ...build };

@@ -12,6 +12,8 @@ const EngineEvent = z.object({ Action: z.string(), Actor: z.object({ ID: z.strin
 export interface ContainerListener {
   /** A container's process ended, whoever ended it. */
   died(containerId: string): void;
+  /** The image's HEALTHCHECK came to another result. */
+  checked(containerId: string): void;
   /** It listens from now on: what exists may have changed since anybody looked. */
   listening(): void;
 }
@@ -24,14 +26,16 @@ export async function watchContainers(
   signal: AbortSignal,
 ): Promise<void> {
   const label = [`${LABEL.instance}=${instance}`];
-  const filters = { type: ['container' as const], event: ['die'], label };
+  const filters = { type: ['container' as const], event: ['die', 'health_status'], label };
   while (!signal.aborted) {
     try {
       const events = await engine.docker.getEvents({ filters, abortSignal: signal });
       listener.listening();
       for await (const line of lines(events as unknown as AsyncIterable<Buffer>)) {
         const event = EngineEvent.parse(JSON.parse(line));
-        listener.died(event.Actor.ID);
+        // "die", or "health_status: unhealthy".
+        if (event.Action === 'die') listener.died(event.Actor.ID);
+        else listener.checked(event.Actor.ID);
       }
     } catch {
       // The engine is away; whoever needs it meanwhile gets that said.

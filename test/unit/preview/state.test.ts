@@ -9,6 +9,7 @@ const EVENTS = {
   step: { type: 'step', step: 'RUN make', steps: 2, cached: 1 },
   starting: { type: 'starting', build: BUILT },
   ready: { type: 'ready', endpoint: endpointAt(20_000) },
+  health: { type: 'health', health: { status: 'unhealthy', output: 'ill' } },
   failed: { type: 'failed', failure: FAILURE },
   cooled: { type: 'cooled', why: 'retried' },
 } as const satisfies Record<PreviewEvent['type'], PreviewEvent>;
@@ -27,7 +28,7 @@ const LEGAL: Record<Phase, Partial<Record<PreviewEvent['type'], Phase>>> = {
   },
   building: { step: 'building', starting: 'starting', failed: 'failed', cooled: 'cold' },
   starting: { ready: 'ready', failed: 'failed', cooled: 'cold' },
-  ready: { failed: 'failed', cooled: 'cold' },
+  ready: { health: 'ready', failed: 'failed', cooled: 'cold' },
   failed: { failed: 'failed', cooled: 'cold' },
 };
 
