@@ -246,9 +246,7 @@ test('the ports of the host survive a stop and a start of the container', async 
   const handle = pool.engine.docker.getContainer(containerId);
   await handle.stop({ t: 0 });
   await handle.start();
-  await until(
-    'it answers where it did',
-    async () => (await askHttp(published[3000] ?? 0, 'x', NEVER)) !== undefined,
-    5000,
-  );
+  const asked = async () => await askHttp(published[3000] ?? 0, 'x', NEVER);
+  await until('it answers', async () => (await asked()) !== undefined, 5000);
+  expect(await asked()).toBeDefined();
 });
