@@ -155,6 +155,7 @@ export function toEntry(event: PreviewEvent, state: PreviewState): Entry | undef
     case 'cooled':
       return { what: 'cooled', why: event.why };
     case 'step':
+    case 'health':
       return undefined;
   }
 }

@@ -155,6 +155,8 @@ describe('an application that answers nowhere is told where it listens', () => {
   });
 });
 
+const ALLOWANCE = { memoryBytes: 2 ** 28, processes: 64, capabilities: [] };
+
 const CHECKED = (check: string) => [
   'EXPOSE 3000',
   `HEALTHCHECK --interval=300ms --timeout=2s --retries=1 CMD ${check}`,
@@ -220,7 +222,7 @@ test("labels of a Dockerfile are never taken for pool's own", async () => {
   // Somebody runs the image by hand: the engine gives it the labels of the image.
   const byHand = await docker.createContainer({ Image });
   const ports = new HostPorts({ first: 30_000, last: 30_001 });
-  const found = await new Containers(pool.engine, pool.instance, ports).list();
+  const found = await new Containers(pool.engine, pool.instance, ports, ALLOWANCE).list();
   expect(
     found.map(({ id }) => id),
     'what was run by hand is not counted',
@@ -238,7 +240,7 @@ test('the ports of the host survive a stop and a start of the container', async 
   const ports = new HostPorts({ first: 30_000, last: 30_099 });
   const image = { id: Image, build: { reused: true } } as const;
   const request = { image, name: `pool-hand-${commit}`, repository: 'web', commit };
-  const containers = new Containers(pool.engine, 'hand', ports);
+  const containers = new Containers(pool.engine, 'hand', ports, ALLOWANCE);
   await using stack = new AsyncDisposableStack();
   stack.defer(async () => await removeInstance(pool.engine, 'hand'));
   await using started = await containers.start({ ...request, environment: {} }, NEVER);
