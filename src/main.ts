@@ -66,7 +66,11 @@ const DRAIN_MS = 10_000;
 const PLANS_AT_ONCE = 4;
 
 /** Wires everything together, finds what an earlier process left, and listens. */
-export async function openPool(config: Config, logger: Logger): Promise<Pool> {
+export async function openPool(
+  config: Config,
+  logger: Logger,
+  hostPorts = new HostPorts(config.portRange),
+): Promise<Pool> {
   const closing = new AbortController();
   const { signal } = closing;
   // Whatever cannot be done below undoes what was done above it.
@@ -109,7 +113,7 @@ export async function openPool(config: Config, logger: Logger): Promise<Pool> {
   };
 
   const history = new History(signal);
-  const containers = new Containers(engine, instance, new HostPorts(config.portRange), {
+  const containers = new Containers(engine, instance, hostPorts, {
     memoryBytes: config.limits.memory,
     processes: config.limits.processes,
     capabilities: config.capabilities,

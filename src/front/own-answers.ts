@@ -90,7 +90,8 @@ export function noSuchPort(
   if (format === 'html') {
     return pageAnswer(404, portPage(String(port), endpoint.portRule, choices, site), headers);
   }
-  const detail = `This preview does not publish port ${port}.`;
+  const ports = Object.keys(endpoint.published).join(', ');
+  const detail = `This preview publishes the ports ${ports}, and not ${port}.`;
   return problemAnswer(404, 'No such port', detail, { choices }, headers);
 }
 

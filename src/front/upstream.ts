@@ -41,7 +41,13 @@ export class Upstream implements Disposable {
   /** Destroys idle and busy connections alike: a route that changed must not finish old answers. */
   [Symbol.dispose](): void {
     this.#disposed = true;
+    // Each connection that ends would be followed by a new one for the next in the agent's line.
+    const line = this.#agent.requests as Record<string, ClientRequest[]>;
+    const waiting = Object.values(line).flat();
+    for (const name of Object.keys(line)) delete line[name];
     this.#agent.destroy();
+    // A request without a socket is not told of its end by Node.
+    for (const one of waiting) one.destroy().emit('error', new Error('the route went'));
     for (const socket of this.#tunnels) socket.destroy();
   }
 }

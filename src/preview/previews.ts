@@ -184,8 +184,9 @@ export class Previews {
       await this.#containers.remove(endpoint);
     } catch (error) {
       this.#logger('died', preview.wanted, { error: toFailure(error).message });
-      if (this.#readyOn(containerId) === preview)
+      if (this.#readyOn(containerId) === preview) {
         preview.tell({ type: 'cooled', why: 'engine-away' });
+      }
     }
   }
 

@@ -47,13 +47,12 @@ export async function awaitReady(
     const done = new AbortController();
     const told = new Map<number, number>();
     const over = AbortSignal.any([signal, AbortSignal.timeout(limitMs), done.signal]);
-    const hint = (words: string) => lines([`pool: ${words}`]);
     try {
       const first = await Promise.race([
         firstAnswer(at, hostname, health, told, over),
         // What was ready before, under an earlier process, is not judged by its health any more.
         untilEnd(containers, at.containerId, again !== undefined, over),
-        untilElsewhere(containers, at, mayMove, hint, over),
+        untilElsewhere(containers, at, mayMove, lines, over),
       ]);
       signal.throwIfAborted();
       const [[asked, status] = []] = told;

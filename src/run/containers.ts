@@ -33,7 +33,7 @@ export interface StartedContainer extends AsyncDisposable {
    * Makes it once more, with these ports published beside its own: what is published is fixed when
    * a container is made. Absent for one that an earlier process started.
    */
-  again?(found: readonly Port[], signal: AbortSignal): Promise<Endpoint>;
+  again?: (found: readonly Port[], signal: AbortSignal) => Promise<Endpoint>;
 }
 
 /** How a container is at one moment. */

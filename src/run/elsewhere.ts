@@ -15,13 +15,13 @@ const SLOW_ANSWER_MS = 10_000;
  * Watches where an application listens while nobody has an answer yet. With `mayMove` resolves to
  * the ports that it listens on and that are not published, once they have stayed so for a second,
  * or for ten where a published one listens too; else once `over` aborts, to nothing. What is
- * listened on by loopback alone is told to `hint`, once: nobody need wait for the limit to know.
+ * listened on by loopback alone is told to `lines`, once: nobody need wait for the limit to know.
  */
 export async function untilElsewhere(
   containers: Pick<Containers, 'listening'>,
   { containerId, published }: Endpoint,
   mayMove: boolean,
-  hint: (words: string) => void,
+  lines: (lines: readonly string[]) => void,
   over: AbortSignal,
 ): Promise<Port[] | undefined> {
   let nothingAt = Date.now();
@@ -36,7 +36,7 @@ export async function untilElsewhere(
     if (mayMove && Date.now() - nothingAt >= patienceMs) return ports;
     const alone = sockets.length > 0 && sockets.every(({ loopback }) => loopback);
     hidden = alone ? hidden + LOOK_EVERY_MS : 0;
-    if (hidden === SETTLED_MS) hint(whereItListens(sockets, published).words);
+    if (hidden === SETTLED_MS) lines([`pool: ${whereItListens(sockets, published).words}`]);
   }
   return undefined;
 }

@@ -17,13 +17,15 @@ const REST_MS = 60_000;
  */
 export class HostPorts {
   readonly #range: PortRange;
+  readonly #restMs: number;
   readonly #taken = new Set<number>();
   readonly #restingUntil = new Map<number, number>();
   #next: number;
 
   /** `start` is where in the range to begin; a random one keeps two pools apart. */
-  constructor(range: PortRange, start = Math.random()) {
+  constructor(range: PortRange, start = Math.random(), restMs = REST_MS) {
     this.#range = range;
+    this.#restMs = restMs;
     this.#next = startIn(range, start);
   }
 
@@ -56,7 +58,7 @@ export class HostPorts {
   release(ports: Iterable<number>, now: number): void {
     for (const port of ports) {
       this.#taken.delete(port);
-      this.#restingUntil.set(port, now + REST_MS);
+      this.#restingUntil.set(port, now + this.#restMs);
     }
   }
 }

@@ -8,8 +8,6 @@ import { NEVER, until } from '../unit/fixtures/until.ts';
 import { type Application, node, page } from './fixtures/applications.ts';
 import { TestPool } from './fixtures/test-pool.ts';
 
-const ALLOWANCE = { memoryBytes: 2 ** 28, processes: 64, capabilities: [] };
-
 /** Listens where it is told, and says so; knows its environment. */
 function listener(listens: readonly string[], dockerfile: readonly string[] = []): Application {
   const servers = listens.map(
@@ -157,6 +155,8 @@ describe('an application that answers nowhere is told where it listens', () => {
   });
 });
 
+const ALLOWANCE = { memoryBytes: 2 ** 28, processes: 64, capabilities: [] };
+
 const CHECKED = (check: string) => [
   'EXPOSE 3000',
   `HEALTHCHECK --interval=300ms --timeout=2s --retries=1 CMD ${check}`,
@@ -248,9 +248,7 @@ test('the ports of the host survive a stop and a start of the container', async 
   const handle = pool.engine.docker.getContainer(containerId);
   await handle.stop({ t: 0 });
   await handle.start();
-  await until(
-    'it answers where it did',
-    async () => (await askHttp(published[3000] ?? 0, 'x', NEVER)) !== undefined,
-    5000,
-  );
+  const asked = async () => await askHttp(published[3000] ?? 0, 'x', NEVER);
+  await until('it answers', async () => (await asked()) !== undefined, 5000);
+  expect(await asked()).toBeDefined();
 });

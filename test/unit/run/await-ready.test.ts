@@ -22,7 +22,7 @@ function container(vitals: () => Vitals | undefined, sockets: () => ListeningSoc
 
 /** A container as `start` returns it; its second make is noted, and publishes `more`. */
 function started(endpoint: Endpoint, more: Record<number, number>, found: number[][]) {
-  const container: StartedContainer = {
+  const made: StartedContainer = {
     endpoint,
     keep: () => {},
     again: async (ports) => {
@@ -33,10 +33,10 @@ function started(endpoint: Endpoint, more: Record<number, number>, found: number
     },
     [Symbol.asyncDispose]: async () => await Promise.resolve(),
   };
-  return container;
+  return made;
 }
 
-const socket = (port: number, address = '0.0.0.0'): ListeningSocket => ({
+const listens = (port: number, address = '0.0.0.0'): ListeningSocket => ({
   address,
   port: toPort(String(port)) ?? expect.fail(),
   loopback: address.startsWith('127.'),
@@ -47,7 +47,7 @@ async function ready(
   {
     vitals = (): Vitals | undefined => RUNNING,
     sockets = (): ListeningSocket[] | undefined => [],
-    more = {} as Record<number, number>,
+    more = {},
     guessed = false,
     adopted = false,
     limitMs = 2000,
@@ -125,8 +125,8 @@ describe('an application is ready', () => {
     let asked = 0;
     await using app = await tcpServer((socket) => {
       asked += 1;
-      const listens = asked > 3;
-      if (!listens) socket.destroy();
+      const awake = asked > 3;
+      if (!awake) socket.destroy();
       else socket.once('data', () => socket.end('HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n'));
     });
     expect(await ready(app.port)).toMatchObject({ error: undefined, lines: [] });
@@ -199,7 +199,7 @@ describe('an image that names no port', () => {
     await using app = await httpServer((_, response) => response.end());
     const { answering, lines, found } = await ready(relay.port, {
       guessed: true,
-      sockets: () => [socket(4567), socket(9, '127.0.0.1')],
+      sockets: () => [listens(4567), listens(9, '127.0.0.1')],
       more: { 4567: app.port },
     });
     expect(answering).toMatchObject({ port: 4567, portRule: 'found' });
@@ -214,7 +214,7 @@ describe('an image that names no port', () => {
     const { error, found } = await ready(relay.port, {
       guessed: true,
       limitMs: 1600,
-      sockets: () => [socket(4567)],
+      sockets: () => [listens(4567)],
       more: { 4567: relay.port },
     });
     expect(error).toMatchObject({ code: 'no-answer' });
@@ -225,7 +225,7 @@ describe('an image that names no port', () => {
     await using slow = await httpServer((_, response) => setTimeout(() => response.end(), 1500));
     const { answering, found } = await ready(slow.port, {
       guessed: true,
-      sockets: () => [socket(3000), socket(9229)],
+      sockets: () => [listens(3000), listens(9229)],
     });
     expect([answering?.port, found]).toEqual([3000, []]);
   });
@@ -235,7 +235,7 @@ describe('an image that names no port', () => {
     const { error } = await ready(relay.port, {
       guessed: true,
       adopted: true,
-      sockets: () => [socket(4567)],
+      sockets: () => [listens(4567)],
     });
     expect(error).toMatchObject({
       code: 'cancelled',
@@ -247,9 +247,9 @@ describe('an image that names no port', () => {
 describe('an application that stays silent is told where it listens', () => {
   it.each([
     ['cannot be read', undefined, 'Where it listens cannot be read from this machine.'],
-    ['on loopback', [socket(3000, '127.0.0.1')], 'It listens on 127.0.0.1:3000 only.'],
-    ['elsewhere', [socket(4567)], 'It listens on 4567, which the image does not EXPOSE.'],
-    ['without HTTP', [socket(3000)], 'It listens on 3000, and answers no HTTP there.'],
+    ['on loopback', [listens(3000, '127.0.0.1')], 'It listens on 127.0.0.1:3000 only.'],
+    ['elsewhere', [listens(4567)], 'It listens on 4567, which the image does not EXPOSE.'],
+    ['without HTTP', [listens(3000)], 'It listens on 3000, and answers no HTTP there.'],
   ])('%s', async (_, sockets, words) => {
     await using relay = await tcpServer((socket) => socket.destroy());
     const { error } = await ready(relay.port, { limitMs: 60, sockets: () => sockets });
@@ -258,8 +258,10 @@ describe('an application that stays silent is told where it listens', () => {
 
   it('at once where it is loopback alone, in the log', async () => {
     await using relay = await tcpServer((socket) => socket.destroy());
-    const sockets = () => [socket(3000, '127.0.0.1')];
-    const { lines } = await ready(relay.port, { limitMs: 1800, sockets });
+    const { lines } = await ready(relay.port, {
+      limitMs: 1800,
+      sockets: () => [listens(3000, '127.0.0.1')],
+    });
     expect(lines).toEqual([
       'pool: It listens on 127.0.0.1:3000 only.',
       LAST_LINES,
@@ -269,12 +271,12 @@ describe('an application that stays silent is told where it listens', () => {
   });
 });
 
-describe('a HEALTHCHECK', () => {
-  const unhealthy = (): Vitals => ({
-    ...RUNNING,
-    health: { status: 'unhealthy', output: 'no database' },
-  });
+const unhealthy = (): Vitals => ({
+  ...RUNNING,
+  health: { status: 'unhealthy', output: 'no database' },
+});
 
+describe('a HEALTHCHECK', () => {
   it('that turns unhealthy before the first answer fails the preview, with its last words', async () => {
     await using relay = await tcpServer((socket) => socket.destroy());
     const { error, lines } = await ready(relay.port, { vitals: unhealthy });

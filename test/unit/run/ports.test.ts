@@ -5,7 +5,7 @@ import { choosePorts, withFound } from '../../../src/run/ports.ts';
 
 const NOTHING = { declared: [], label: undefined, exposed: [], environment: [] };
 const USUAL = [8080, 3000, 80, 8000, 5000];
-const ports = (digits: string) => toPort(digits) ?? expect.fail();
+const toRealPort = (digits: string) => toPort(digits) ?? expect.fail();
 
 describe('the ports of a container are chosen by its image', () => {
   it.each([
@@ -109,7 +109,7 @@ describe('the ports of a container are chosen by its image', () => {
 
   it('of all words that of .pool.yml counts most, then the label, then PORT, then EXPOSE', () => {
     const sources = {
-      declared: [ports('4000'), ports('4001')],
+      declared: [toRealPort('4000'), toRealPort('4001')],
       label: '5000',
       exposed: ['3000/tcp', '80/tcp'],
       environment: ['PORT=6000'],
@@ -157,7 +157,7 @@ describe('the ports of a container are chosen by its image', () => {
 
   it('ports that were found listening come beside the usual ones, the likeliest first', () => {
     const guess = choosePorts(NOTHING);
-    const found = [ports('1234'), ports('4000'), ports('9229')];
+    const found = [toRealPort('1234'), toRealPort('4000'), toRealPort('9229')];
     expect(withFound(guess, found)).toEqual({
       ...guess,
       published: [1234, 4000, 9229, 8080, 3000, 80, 8000, 5000],
@@ -167,9 +167,9 @@ describe('the ports of a container are chosen by its image', () => {
   });
 
   it('of a hundred ports found the likeliest is published, and sixteen at most', () => {
-    const found = Array.from({ length: 100 }, (_, index) => ports(String(8801 + index)));
-    const { port, published } = withFound(choosePorts(NOTHING), found);
-    expect([port, published.includes(port), published.length]).toEqual([8888, true, 16]);
+    const found = Array.from({ length: 100 }, (_, index) => toRealPort(String(8801 + index)));
+    const { port: likeliest, published } = withFound(choosePorts(NOTHING), found);
+    expect([likeliest, published.includes(likeliest), published.length]).toEqual([8888, true, 16]);
   });
 });
 
