@@ -61,6 +61,9 @@ test('the package brings no TypeScript but its types, and its command runs witho
   expect(run(pool, ['serve', '--help'])).toContain('--repository');
 });
 
+const config = (options: string) =>
+  `import { defineConfig } from 'pool/config';\nexport default defineConfig({ ${options} });\n`;
+
 test('defineConfig is typed: a good configuration passes tsc, a misspelt key does not', () => {
   const compilerOptions = {
     module: 'nodenext',
@@ -76,15 +79,13 @@ test('defineConfig is typed: a good configuration passes tsc, a misspelt key doe
     writeFileSync(join(folder.path, 'tsconfig.json'), JSON.stringify(project));
     return () => run(join(TOP, 'node_modules/.bin/tsc'), ['-p', folder.path]);
   };
-  const config = (options: string) =>
-    `import { defineConfig } from 'pool/config';\nexport default defineConfig({ ${options} });\n`;
   expect(
     check(config("repositories: ['.', { url: '.', refs: [{ match: 'x', env: { A: 'b' } }] }]"))(),
   ).toBe('');
   expect(check(config("limits: { memory: '1g' }, builder: 'auto', noindex: false"))()).toBe('');
-  expect(check(config('holdMS: 5'))).toThrow();
-  expect(check(config("repositories: [{ url: '.', evn: {} }]"))).toThrow();
-  expect(check(config('holdMs: "5"'))).toThrow();
+  expect(check(config('holdMS: 5'))).toThrow('Command failed');
+  expect(check(config("repositories: [{ url: '.', evn: {} }]"))).toThrow('Command failed');
+  expect(check(config('holdMs: "5"'))).toThrow('Command failed');
 });
 
 test('an installed pool serves a repository by its own pool.config.ts', async () => {
