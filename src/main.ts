@@ -102,10 +102,10 @@ export async function openPool(
   const mirrors = new Map<RepositoryName, Mirror>(
     (await Promise.all(opened)).map((mirror) => [mirror.repository.name, mirror]),
   );
-  const settings = new Map(config.repositories.map((one) => [one.name, one]));
+  const served = new Map(config.repositories.map((one) => [one.name, one]));
   const servedOf = ({ repository, commit }: Wanted) => {
     const mirror = mirrors.get(repository);
-    const ours = settings.get(repository);
+    const ours = served.get(repository);
     if (mirror === undefined || ours === undefined) {
       throw new Error(`there is no mirror of ${repository}`);
     }

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { nearest } from '../nearest.ts';
 import { type Command, runCommand } from './command.ts';
+import { doctor } from './doctor.ts';
 import { logs } from './logs.ts';
 import { ls } from './ls.ts';
 import { rebuild } from './rebuild.ts';
@@ -10,7 +11,7 @@ import { serve } from './serve.ts';
 import { stop } from './stop.ts';
 import { wait } from './wait.ts';
 
-const COMMANDS: readonly Command[] = [serve, ls, wait, logs, rebuild, stop, rm];
+const COMMANDS: readonly Command[] = [serve, ls, wait, logs, rebuild, stop, rm, doctor];
 
 const [name, ...args] = process.argv.slice(2);
 const command = COMMANDS.find((one) => one.name === name);

@@ -25,9 +25,7 @@ export async function readConfigFile(
   try {
     const module = (await load(realpathSync(path))) as { default?: unknown };
     const values = module.default;
-    // A file without import or export is CommonJS to Node, and exports {} then.
-    const none = values === undefined || ('module.exports' in module && isEmpty(values));
-    if (none) return { problem: wrong(path, 'it has no default export') };
+    if (values === undefined) return { problem: wrong(path, 'it has no default export') };
     if (typeof values !== 'object' || values === null || Array.isArray(values)) {
       return { problem: wrong(path, 'its default export is no object') };
     }
@@ -37,23 +35,27 @@ export async function readConfigFile(
   }
 }
 
-/** Imports it with `pool/config` leading to this very pool, whether or not one is installed there. */
+/**
+ * Imports it with `pool/config` leading to this very pool, whether or not one is installed there,
+ * and as a module, whatever the package.json around it says of other files.
+ */
 async function load(path: string): Promise<unknown> {
   // The package's file ends in .js.
   const own = new URL(`config${extname(import.meta.filename)}`, import.meta.url).href;
+  const url = pathToFileURL(path).href;
+  const format = path.endsWith('ts') ? 'module-typescript' : 'module';
   const hooks = registerHooks({
-    resolve: (specifier, context, next) =>
-      specifier === 'pool/config' ? { url: own, shortCircuit: true } : next(specifier, context),
+    resolve(specifier, context, next) {
+      if (specifier === 'pool/config') return { url: own, shortCircuit: true };
+      const found = next(specifier, context);
+      return found.url === url ? { ...found, format } : found;
+    },
   });
   try {
-    return await import(pathToFileURL(path).href);
+    return await import(url);
   } finally {
     hooks.deregister();
   }
-}
-
-function isEmpty(values: unknown): boolean {
-  return typeof values === 'object' && values !== null && Object.keys(values).length === 0;
 }
 
 function wrong(path: string, what: string): Problem {

@@ -19,7 +19,7 @@ import { type Refusal, type Reply, type Request, type Row, type Verb, VERBS } fr
 export interface ControlOptions {
   domains: readonly string[];
   mirrors: ReadonlyMap<RepositoryName, Mirror>;
-  previews: Previews;
+  previews: Pick<Previews, 'all' | 'get' | 'of' | 'stop'>;
   control: Pick<Control, 'visit'>;
   history: Pick<History, 'commit'>;
   labelOf: (wanted: Wanted) => string;
@@ -59,8 +59,9 @@ async function answer(verbs: Verbs, request: IncomingMessage, response: ServerRe
   if (!asked.success) throw new Refused(400, 'The request is not understood.', 'Start pool anew.');
   const run = verbs[verb as Verb] as (asked: unknown, over: AbortSignal) => AsyncIterable<object>;
   for await (const one of run.call(verbs, asked.data, left.signal)) {
+    if (left.signal.aborted) return;
     const taken = response.write(`${JSON.stringify(one)}\n`);
-    if (!taken) await once(response, 'drain', { signal: left.signal });
+    if (!taken) await once(response, 'drain', { signal: left.signal }).catch(() => {});
   }
   response.end();
 }
@@ -95,11 +96,12 @@ class Verbs implements Record<Verb, unknown> {
     else yield { text: await log.read() };
   }
 
-  async *rebuild({ address }: Request<'rebuild'>): Answers<'rebuild'> {
+  async *rebuild({ address, pull }: Request<'rebuild'>): Answers<'rebuild'> {
     const preview = await this.#find(address);
-    await this.#options.previews.stop(preview);
-    await this.#options.removeImage(preview.wanted);
-    preview.visit();
+    if (!preview.rebuild({ pull })) {
+      const next = 'End that with "pool stop", or wait for it with "pool wait".';
+      throw new Refused(409, 'It is on its way already.', next);
+    }
     yield await this.#row(preview);
   }
 

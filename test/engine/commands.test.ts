@@ -130,7 +130,7 @@ test('a rebuild is a build anew, and answers as before', async () => {
   await using pool = await TestPool.open([repository.path]);
   const { run } = to(pool);
   expect((await run('wait', 'main')).code).toBe(0);
-  expect((await run('rebuild', 'main', '--pull')).code).toBe(0);
+  expect((await run('rebuild', 'main')).code).toBe(0);
   expect((await run('wait', 'main')).code).toBe(0);
   expect(pool.count('building')).toBe(2);
   expect((await pool.visit('main')).text).toContain('shop');

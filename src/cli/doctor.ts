@@ -1,0 +1,41 @@
+import { plainLine } from '../plain-text.ts';
+import { type Command, configOf, EXIT, print } from './command.ts';
+import {
+  checkDataFolder,
+  checkExposure,
+  checkGit,
+  checkNames,
+  checkPort,
+} from './check-machine.ts';
+import { serve } from './serve.ts';
+
+/** `pool doctor`: looks at everything that pool stands on, with or without a pool that runs. */
+export const doctor: Command = {
+  name: 'doctor',
+  about: 'looks whether all that pool needs is there',
+  flags: [
+    { name: 'json', help: 'print data instead of words' },
+    ...serve.flags.filter(({ name }) => name !== 'repository'),
+  ],
+  more: `Exit codes
+  0  nothing is bad, though there may be warnings      1  something is bad`,
+  async run({ values }) {
+    const { checkEngine } = await import('./check-engine.ts');
+    const config = await configOf(values, { repositories: ['.'] });
+    const looks = [checkGit(), checkEngine(config), checkDataFolder(config), checkNames(config)];
+    const findings = (
+      await Promise.all([...looks, checkPort(config), checkExposure(config)])
+    ).flat();
+    if (values['json'] === true) print(findings);
+    else {
+      const width = Math.max(...findings.map(({ about }) => about.length));
+      for (const { state, about, words, next } of findings) {
+        const line = `${state.padEnd(4)}  ${about.padEnd(width)}  ${plainLine(words)}\n`;
+        process.stdout.write(
+          next === undefined ? line : `${line}${' '.repeat(width + 8)}${next}\n`,
+        );
+      }
+    }
+    return findings.some(({ state }) => state === 'bad') ? EXIT.failed : EXIT.ok;
+  },
+};

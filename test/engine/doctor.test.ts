@@ -1,0 +1,90 @@
+import { chmodSync, realpathSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { expect, test } from 'vitest';
+import { reaches } from '../../src/cli/check-engine.ts';
+import { connectEngine } from '../../src/engine/connect.ts';
+import { instanceOf } from '../../src/engine/labels.ts';
+import { GitRepository, TemporaryFolder } from '../unit/fixtures/git-repository.ts';
+import { page } from './fixtures/applications.ts';
+import { PoolProcess } from './fixtures/pool-process.ts';
+import { TestPool } from './fixtures/test-pool.ts';
+
+interface Finding {
+  state: string;
+  about: string;
+  words: string;
+  next?: string;
+}
+
+/** Runs `pool doctor --json`; findings by what they are about. */
+async function examine(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+  const { code, output } = await PoolProcess.run(['doctor', '--json', ...args], { env });
+  const findings = JSON.parse(output) as Finding[];
+  return { code, of: (about: string) => findings.find((one) => one.about === about) };
+}
+
+test('beside a pool that runs the doctor finds its port held and its previews apart, by trying', async () => {
+  using repository = new GitRepository();
+  await repository.commit(page('x'));
+  await using pool = await TestPool.open([repository.path]);
+  expect((await pool.visit('main')).status).toBe(200);
+  const where = ['--data-dir', pool.dataDir, '--listen', `127.0.0.1:${pool.port}`];
+  const { code, of } = await examine(where);
+  expect(code).toBe(0);
+  expect(of('git')?.state).toBe('ok');
+  expect(of('engine')).toMatchObject({
+    state: 'ok',
+    words: pool.engine.version.concat(' at ', pool.engine.host),
+  });
+  expect(of('port')?.words).toBe(`127.0.0.1:${pool.port} is held by the pool that runs`);
+  expect(of('isolation')?.words).toBe('tried: one container does not reach another');
+  expect(await pool.containers()).toHaveLength(1);
+
+  const { output } = await PoolProcess.run(['doctor', ...where]);
+  expect(output).toMatch(/^ok {4}git +\d/m);
+  expect(output).toMatch(/^ok {4}isolation {3}/m);
+});
+
+test('the trial of isolation would notice containers that reach one another', async () => {
+  const engine = await connectEngine(undefined, process.env);
+  const name = `pool-test-open-${process.pid}`;
+  const network = await engine.docker.createNetwork({ Name: name, Driver: 'bridge' });
+  try {
+    expect(await reaches(engine, name, name)).toBe(true);
+  } finally {
+    await network.remove();
+  }
+});
+
+test('what is bad is told with the next step, and exits with 1', async () => {
+  using folder = new TemporaryFolder();
+  chmodSync(folder.path, 0o755);
+  const taken = createServer().listen(0, '0.0.0.0');
+  await new Promise((resolve) => taken.once('listening', resolve));
+  const { port } = taken.address() as { port: number };
+  const engine = await connectEngine(undefined, process.env);
+  const name = `pool-${instanceOf(realpathSync(folder.path))}`;
+  const network = await engine.docker.createNetwork({ Name: name, Driver: 'bridge' });
+  try {
+    const args = ['--data-dir', folder.path, '--domain', 'pool.invalid'];
+    const { code, of } = await examine([...args, '--listen', `127.0.0.1:${port}`]);
+    expect(code).toBe(1);
+    expect(of('port')).toMatchObject({ state: 'bad', next: 'Choose another with --listen.' });
+    expect(of('isolation')).toMatchObject({ state: 'bad' });
+    expect(of('isolation')?.next).toContain(`docker network rm ${name}`);
+    expect(of('data folder')).toMatchObject({ state: 'warn' });
+    expect(of('*.pool.invalid')).toMatchObject({ state: 'warn', words: 'does not resolve here' });
+    const free = await examine([...args, '--listen', '127.0.0.1:0']);
+    expect(free.of('exposure')?.words).toContain(String(port));
+  } finally {
+    await network.remove();
+    taken.close();
+  }
+
+  const none = ['--data-dir', folder.path, '--engine', `unix://${folder.path}/none.sock`];
+  const without = await examine(none, { PATH: folder.path });
+  expect(without.code).toBe(1);
+  expect(without.of('engine')?.words).toContain('No Docker engine answers');
+  expect(without.of('engine')?.next).toContain('--engine');
+  expect(without.of('git')).toMatchObject({ state: 'bad', words: 'is not there' });
+});
