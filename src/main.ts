@@ -41,6 +41,7 @@ import { watchContainers } from './run/watch.ts';
 import { toCommitId } from './source/commit-id.ts';
 import { type CommitSettings, readSettings } from './source/commit-settings.ts';
 import { openContext, planContext } from './source/context.ts';
+import { documentationChange } from './source/documentation.ts';
 import { History } from './source/history.ts';
 import { endLeftOverGit } from './source/left-over-git.ts';
 import { FRESHNESS } from './source/look-up.ts';
@@ -152,8 +153,16 @@ export async function openPool(config: Config, logger: Logger): Promise<Pool> {
     async openContext(wanted, settings, over) {
       const { mirror } = servedOf(wanted);
       const planned = await plan(wanted, settings, over);
-      const { date } = await history.commit(mirror, wanted.commit);
-      return openContext(mirror.folder, planned, date, over);
+      const { date, parents } = await history.commit(mirror, wanted.commit);
+      // An advice is worth no failed build.
+      const documentation = await documentationChange(
+        mirror,
+        parents,
+        wanted.commit,
+        planned,
+        over,
+      ).catch(() => undefined);
+      return { ...openContext(mirror.folder, planned, date, over), documentation };
     },
     async buildImage({ repository, commit }, recipe, context, anew, listener, over) {
       const shelf = { instance, repository };
@@ -171,7 +180,8 @@ export async function openPool(config: Config, logger: Logger): Promise<Pool> {
       // Where it cannot be removed it takes room, and no more.
       if (old !== undefined) await removeNameless(engine, old.id).catch(() => {});
       const { digest, base, asksForCommit } = recipe;
-      return { id, build: { ...build, recipe: digest, base, asksForCommit } };
+      const { documentation } = context;
+      return { id, build: { ...build, recipe: digest, base, asksForCommit, documentation } };
     },
     startContainer(wanted, image, asked, over) {
       const { repository, commit } = wanted;

@@ -27,6 +27,8 @@ export const BuildSummary = z.discriminatedUnion('reused', [
     cached: z.number(),
     /** The Dockerfile asks for the commit: every commit is built. */
     asksForCommit: z.boolean().optional(),
+    /** It was built for a change of documentation; these lines of `.dockerignore` would spare it. */
+    documentation: z.object({ files: z.string().array(), lines: z.string().array() }).optional(),
     ...Origin,
   }),
   z.object({

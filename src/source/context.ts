@@ -4,6 +4,7 @@ import { PreviewError } from '../errors.ts';
 import type { CommitId } from './commit-id.ts';
 import { type CommitSettings, SETTINGS_FILE } from './commit-settings.ts';
 import { streamTar } from './context-tar.ts';
+import type { DocumentationChange } from './documentation.ts';
 import { readDockerfile } from './dockerfile.ts';
 import { type IgnoreRules, parseIgnoreFile } from './dockerignore.ts';
 import { listTree, readText, type TreeEntry } from './objects.ts';
@@ -14,6 +15,8 @@ export interface ContextPlan {
   dockerfile: string;
   target: string | undefined;
   args: Readonly<Record<string, string>>;
+  /** The folder that is the context, with a slash after it; empty for the commit's top. */
+  root: string;
   /** What the ignore file leaves, with paths from the context's root. */
   entries: readonly TreeEntry[];
   /** The image that the built stage stands on, as the Dockerfile spells it. */
@@ -31,6 +34,8 @@ export interface Context {
   files: number;
   /** Bytes of all blobs. */
   bytes: number;
+  /** Told where the commit changed documentation alone. */
+  documentation?: DocumentationChange | undefined;
   /** A tar of raw blobs with fixed modes and order; the commit's date is every entry's. */
   stream: Readable;
 }
@@ -87,7 +92,7 @@ export async function planContext(
   const leavesOut = async (changed: string) =>
     changed !== file.path &&
     (!changed.startsWith(root) || (await rules.ignores(changed.slice(root.length))));
-  return { dockerfile, target, args, entries, base, leavesOut };
+  return { dockerfile, target, args, root, entries, base, leavesOut };
 }
 
 /**

@@ -102,3 +102,19 @@ test('what asks for its commit is built for each commit, and the page says what 
     'ARG POOL_COMMIT in the Dockerfile parts it from every other commit',
   );
 });
+
+test('a build for documentation alone names the files, and the line that makes the next one instant', async () => {
+  using repository = new GitRepository();
+  const Dockerfile = `FROM busybox:latest\n${fresh('true')}\nCOPY . /www\nEXPOSE 3000\nCMD busybox httpd -f -p 3000 -h /www\n`;
+  const first = await repository.commit({ Dockerfile });
+  const documented = await repository.commit({ 'docs/guide.md': 'one' });
+  const ignoring = await repository.commit({ '.dockerignore': 'docs\n' });
+  const again = await repository.commit({ 'docs/guide.md': 'two' });
+  await using pool = await TestPool.open([repository.path]);
+  for (const commit of [first, documented, ignoring, again]) await pool.visit(commit);
+  const { build } = (await pool.state(documented)).state;
+  expect(build?.['documentation']).toEqual({ files: ['docs/guide.md'], lines: ['docs'] });
+  const shown = await pool.visit(documented, { path: '/_pool/', navigation: true });
+  expect(shown.text).toContain('make such commits instant: docs');
+  expect((await pool.state(again)).state.build).toMatchObject({ how: 'recipe', from: ignoring });
+});
