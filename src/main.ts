@@ -123,9 +123,9 @@ export async function openPool(config: Config, logger: Logger): Promise<Pool> {
   const hostnameOf = ({ repository, commit }: Wanted) =>
     `${label(repository, commit)}.${config.domains[0]}`;
   const planning = new PQueue({ concurrency: PLANS_AT_ONCE });
-  const plan = (wanted: Wanted, settings: CommitSettings, over: AbortSignal) =>
+  const plan = (wanted: Wanted, asked: CommitSettings, over: AbortSignal) =>
     planning.add(
-      async () => await planContext(servedOf(wanted).mirror.folder, wanted.commit, settings, over),
+      async () => await planContext(servedOf(wanted).mirror.folder, wanted.commit, asked, over),
       { signal: over },
     );
   const stages: Stages = {
@@ -137,10 +137,10 @@ export async function openPool(config: Config, logger: Logger): Promise<Pool> {
     },
     findImage: ({ repository, commit }, over) =>
       findImage(engine, { instance, repository }, commit, commit, over),
-    async readRecipe(wanted, settings, over) {
+    async readRecipe(wanted, asked, over) {
       const { repository } = wanted;
       const by = { repository, platform: engine.platform, builder: builderOf(engine) };
-      return recipeOf(await plan(wanted, settings, over), by);
+      return recipeOf(await plan(wanted, asked, over), by);
     },
     async shareImage({ repository, commit }, { digest }, over) {
       const shelf = { instance, repository };
@@ -150,9 +150,9 @@ export async function openPool(config: Config, logger: Logger): Promise<Pool> {
     },
     queue: (wanted, { digest }, build, over) =>
       queue.turn(previewId(wanted), `${wanted.repository}/${digest}`, build, over),
-    async openContext(wanted, settings, over) {
+    async openContext(wanted, asked, over) {
       const { mirror } = servedOf(wanted);
-      const planned = await plan(wanted, settings, over);
+      const planned = await plan(wanted, asked, over);
       const { date, parents } = await history.commit(mirror, wanted.commit);
       // An advice is worth no failed build.
       const documentation = await documentationChange(

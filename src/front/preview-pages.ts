@@ -225,7 +225,7 @@ function imageFacts(
     const { files, lines } = build.documentation;
     facts.push([
       'Documentation',
-      `it was built for a change of ${files.join(', ')} alone. Where the application shows none of that, ${lines.length === 1 ? 'this line' : 'these lines'} in .dockerignore make such commits instant: ${lines.join(', ')}`,
+      `it was built for a change of ${files.join(', ')} alone. Where the application shows none of that, ${lines.length === 1 ? 'this line in .dockerignore makes' : 'these lines in .dockerignore make'} such commits instant: ${lines.join(', ')}`,
     ]);
   }
   return facts;

@@ -31,12 +31,13 @@ export async function documentationChange(
   mirror: Pick<Mirror, 'read'>,
   [parent]: readonly CommitId[],
   commit: CommitId,
-  { root, leavesOut }: Pick<ContextPlan, 'root' | 'leavesOut'>,
+  { root, args, leavesOut }: Pick<ContextPlan, 'root' | 'args' | 'leavesOut'>,
   signal: AbortSignal,
 ): Promise<DocumentationChange | undefined> {
-  if (parent === undefined) return undefined;
-  const args = ['diff-tree', '-r', '-z', '--no-renames', '--name-only', parent, commit, '--'];
-  const changed = (await mirror.read(args, signal)).split('\0').filter((path) => path !== '');
+  // Where the commit itself is in the recipe, no line makes another one instant.
+  if (parent === undefined || 'POOL_COMMIT' in args) return undefined;
+  const command = ['diff-tree', '-r', '-z', '--no-renames', '--name-only', parent, commit, '--'];
+  const changed = (await mirror.read(command, signal)).split('\0').filter((path) => path !== '');
   if (changed.length > FILES_LIMIT) return undefined;
   const files: string[] = [];
   for (const path of changed) if (!(await leavesOut(path))) files.push(path);

@@ -115,6 +115,6 @@ test('a build for documentation alone names the files, and the line that makes t
   const { build } = (await pool.state(documented)).state;
   expect(build?.['documentation']).toEqual({ files: ['docs/guide.md'], lines: ['docs'] });
   const shown = await pool.visit(documented, { path: '/_pool/', navigation: true });
-  expect(shown.text).toContain('make such commits instant: docs');
+  expect(shown.text).toContain('this line in .dockerignore makes such commits instant: docs');
   expect((await pool.state(again)).state.build).toMatchObject({ how: 'recipe', from: ignoring });
 });

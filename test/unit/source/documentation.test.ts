@@ -18,9 +18,9 @@ const BASE: Files = {
 const NO_GIT = { read: async () => await Promise.reject(new Error('git is not asked')) };
 
 /** What is advised of a commit that changes these files. */
-async function advise(changed: Files, settings: CommitSettings = {}) {
+async function advise(changed: Files, settings: CommitSettings = {}, more: Files = {}) {
   using repository = new GitRepository();
-  const parent = await repository.commit(BASE);
+  const parent = await repository.commit({ ...BASE, ...more });
   const commit = await repository.commit(changed);
   const plan = await planContext(repository.gitDir, commit, settings, NEVER);
   const mirror = {
@@ -78,6 +78,12 @@ describe('nothing is advised', () => {
     ],
   ] as [string, Files][])('%s', async (_, changed) => {
     expect(await advise(changed)).toBeUndefined();
+  });
+
+  it('where the Dockerfile asks for the commit', async () => {
+    const asking = { 'web/Dockerfile': 'FROM busybox\nARG POOL_COMMIT\n' };
+    const settings = { dockerfile: 'web/Dockerfile' };
+    expect(await advise({ 'README.md': 'y' }, settings, asking)).toBeUndefined();
   });
 
   it('of a first commit', async () => {
