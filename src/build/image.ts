@@ -76,8 +76,8 @@ export function imageLabels(
     [LABEL.instance]: instance,
     [LABEL.repository]: repository,
     [LABEL.commit]: commit,
-    [LABEL.recipe]: recipe.digest,
-    [LABEL.base]: recipe.base ?? '',
+    // Each label costs the classic builder a step of its own.
+    [LABEL.recipe]: `${recipe.digest} ${recipe.base ?? ''}`.trim(),
   };
 }
 
@@ -101,7 +101,7 @@ export async function findImage(
   const written = image.Labels ?? {};
   const from = written[LABEL.commit] ?? commit;
   const how = from === commit ? 'commit' : 'recipe';
-  const [recipe, base] = [written[LABEL.recipe], written[LABEL.base] || undefined];
+  const [recipe, base] = written[LABEL.recipe]?.split(' ') ?? [];
   const builtAt = image.Created * 1000;
   return { id: image.Id, build: { reused: true, how, from, recipe, base, builtAt } };
 }

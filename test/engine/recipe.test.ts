@@ -56,8 +56,7 @@ describe.each(['buildkit', 'classic'] as const)('with the %s builder', (builder)
       [LABEL.instance]: pool.instance,
       [LABEL.repository]: 'web',
       [LABEL.commit]: commit,
-      [LABEL.recipe]: recipe,
-      [LABEL.base]: 'busybox:latest',
+      [LABEL.recipe]: `${String(recipe)} busybox:latest`,
     });
   });
 });
