@@ -1,8 +1,11 @@
 import { describe, expect, test } from 'vitest';
+import { parseConfig } from '../../src/config/config.ts';
 import { LABEL } from '../../src/engine/labels.ts';
-import { GitRepository } from '../unit/fixtures/git-repository.ts';
+import { openPool } from '../../src/main.ts';
+import { GitRepository, TemporaryFolder } from '../unit/fixtures/git-repository.ts';
+import { until } from '../unit/fixtures/until.ts';
 import { fresh, LABORATORY, node, page } from './fixtures/applications.ts';
-import { TestPool } from './fixtures/test-pool.ts';
+import { askPort, TestPool } from './fixtures/test-pool.ts';
 
 describe.each(['buildkit', 'classic'] as const)('with the %s builder', (builder) => {
   test('a revert, and a commit that changes only what is left out, build nothing', async () => {
@@ -87,6 +90,38 @@ test('a container of a shared image knows its own commit and settings', async ()
   expect(pool.count('building')).toBe(1);
   const { endpoint } = (await pool.state(other)).state;
   expect(Object.keys(endpoint?.published ?? {})).toEqual(['3000', '4000']);
+});
+
+test('a restart knows of which commit each container of a shared image is, and builds nothing', async () => {
+  using repository = new GitRepository();
+  using data = new TemporaryFolder();
+  const commits = [await repository.commit(node(LABORATORY, [fresh('true'), 'EXPOSE 3000']))];
+  for (let more = 0; more < 2; more++) commits.push(await repository.commit({}));
+  const [first = '', , third = ''] = commits;
+  const repositories = [`web=${repository.path}`];
+  const parsed = parseConfig({ repositories, listen: '127.0.0.1:0', dataDir: data.path });
+  if ('problems' in parsed) throw new Error(JSON.stringify(parsed.problems));
+  {
+    await using before = await openPool(parsed.config, () => {});
+    for (const commit of commits) {
+      const asking = { path: '/', method: 'GET', headers: {}, host: `${commit}.${before.site}` };
+      (await askPort(Number(before.site.split(':')[1]), asking)).destroy();
+    }
+  }
+  await using pool = await TestPool.open([repository.path], { dataDir: data.path });
+  const name = `pool-${pool.instance}-web-${third}`;
+  await pool.engine.docker.getContainer(name).remove({ force: true });
+  await until('its end is noticed', () => pool.count('cold') > 0, 5000);
+  for (const commit of commits) {
+    const { headers, text } = await pool.visit(commit, { path: '/environment' });
+    expect([headers['x-pool-commit'], JSON.parse(text)]).toMatchObject([
+      commit,
+      { POOL_COMMIT: commit },
+    ]);
+  }
+  expect(pool.count('building')).toBe(0);
+  const { build } = (await pool.state(third)).state;
+  expect(build).toMatchObject({ reused: true, how: 'recipe', from: first });
 });
 
 test('what asks for its commit is built for each commit, and the page says what that costs', async () => {

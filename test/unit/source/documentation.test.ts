@@ -86,6 +86,12 @@ describe('nothing is advised', () => {
     expect(await advise({ 'README.md': 'y' }, settings, asking)).toBeUndefined();
   });
 
+  it('of an ignore file that lies outside of the context', async () => {
+    const settings = { context: 'web', dockerfile: 'Dockerfile' };
+    const changed = { 'Dockerfile.dockerignore': 'x\n', 'web/README.md': 'y' };
+    expect(await advise(changed, settings)).toBeUndefined();
+  });
+
   it('of a first commit', async () => {
     using repository = new GitRepository();
     const commit = await repository.commit(BASE);
