@@ -41,6 +41,7 @@ import { watchContainers } from './run/watch.ts';
 import { toCommitId } from './source/commit-id.ts';
 import { type CommitSettings, readSettings } from './source/commit-settings.ts';
 import { openContext, planContext } from './source/context.ts';
+import { documentationChange } from './source/documentation.ts';
 import { History } from './source/history.ts';
 import { endLeftOverGit } from './source/left-over-git.ts';
 import { FRESHNESS } from './source/look-up.ts';
@@ -126,9 +127,9 @@ export async function openPool(
   const hostnameOf = ({ repository, commit }: Wanted) =>
     `${label(repository, commit)}.${config.domains[0]}`;
   const planning = new PQueue({ concurrency: PLANS_AT_ONCE });
-  const plan = (wanted: Wanted, settings: CommitSettings, over: AbortSignal) =>
+  const plan = (wanted: Wanted, asked: CommitSettings, over: AbortSignal) =>
     planning.add(
-      async () => await planContext(servedOf(wanted).mirror.folder, wanted.commit, settings, over),
+      async () => await planContext(servedOf(wanted).mirror.folder, wanted.commit, asked, over),
       { signal: over },
     );
   const stages: Stages = {
@@ -140,10 +141,10 @@ export async function openPool(
     },
     findImage: ({ repository, commit }, over) =>
       findImage(engine, { instance, repository }, commit, commit, over),
-    async readRecipe(wanted, settings, over) {
+    async readRecipe(wanted, asked, over) {
       const { repository } = wanted;
       const by = { repository, platform: engine.platform, builder: builderOf(engine) };
-      return recipeOf(await plan(wanted, settings, over), by);
+      return recipeOf(await plan(wanted, asked, over), by);
     },
     async shareImage({ repository, commit }, { digest }, over) {
       const shelf = { instance, repository };
@@ -153,11 +154,19 @@ export async function openPool(
     },
     queue: (wanted, { digest }, build, over) =>
       queue.turn(previewId(wanted), `${wanted.repository}/${digest}`, build, over),
-    async openContext(wanted, settings, over) {
+    async openContext(wanted, asked, over) {
       const { mirror } = servedOf(wanted);
-      const planned = await plan(wanted, settings, over);
-      const { date } = await history.commit(mirror, wanted.commit);
-      return openContext(mirror.folder, planned, date, over);
+      const planned = await plan(wanted, asked, over);
+      const { date, parents } = await history.commit(mirror, wanted.commit);
+      // An advice is worth no failed build.
+      const documentation = await documentationChange(
+        mirror,
+        parents,
+        wanted.commit,
+        planned,
+        over,
+      ).catch(() => undefined);
+      return { ...openContext(mirror.folder, planned, date, over), documentation };
     },
     async buildImage({ repository, commit }, recipe, context, anew, listener, over) {
       const shelf = { instance, repository };
@@ -175,7 +184,8 @@ export async function openPool(
       // Where it cannot be removed it takes room, and no more.
       if (old !== undefined) await removeNameless(engine, old.id).catch(() => {});
       const { digest, base, asksForCommit } = recipe;
-      return { id, build: { ...build, recipe: digest, base, asksForCommit } };
+      const { documentation } = context;
+      return { id, build: { ...build, recipe: digest, base, asksForCommit, documentation } };
     },
     startContainer(wanted, image, asked, over) {
       const { repository, commit } = wanted;

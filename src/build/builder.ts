@@ -45,7 +45,9 @@ export async function buildImage(
 ): Promise<Image> {
   const begun = Date.now();
   const limit = AbortSignal.timeout(limitMs);
-  const trace = engine.buildKit ? new BuildKitTrace() : new ClassicTrace();
+  const trace = engine.buildKit
+    ? new BuildKitTrace()
+    : new ClassicTrace(Object.keys(request.labels).length);
   try {
     const id = await run(engine, request, trace, listener, AbortSignal.any([signal, limit]));
     const { steps, cached } = trace.progress;

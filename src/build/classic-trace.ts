@@ -1,4 +1,3 @@
-import { LABEL } from '../engine/labels.ts';
 import { LineSplitter, plainLine } from '../plain-text.ts';
 import { type BuildMessage, type BuildProgress, ImageId, type Trace } from './trace.ts';
 
@@ -12,6 +11,13 @@ export class ClassicTrace implements Trace {
   imageId: string | undefined;
   readonly failedStep = undefined;
   readonly #splitter = new LineSplitter();
+  readonly #labels: number;
+  #own = false;
+
+  /** `labels` is how many of pool's own the image gets: each comes as a step at the end. */
+  constructor(labels: number) {
+    this.#labels = labels;
+  }
 
   read(message: BuildMessage): string[] {
     const image = ImageId.safeParse(message.aux);
@@ -27,13 +33,15 @@ export class ClassicTrace implements Trace {
     const step = /^Step ([0-9]+)\/([0-9]+) : (.*)$/.exec(line);
     if (step !== null) {
       const [, number, total, instruction = ''] = step;
-      // Pool's own labels come as a last step that the Dockerfile does not have.
-      if (instruction.startsWith('LABEL') && instruction.includes(LABEL.instance)) return [];
+      const last = Number(total) - this.#labels;
+      this.#own = Number(number) > last;
+      if (this.#own) return [];
       this.progress.step = instruction;
       this.progress.steps += 1;
-      return [`[${number}/${Number(total) - 1}] ${instruction}`];
+      return [`[${number}/${last}] ${instruction}`];
     }
     if (line === ' ---> Using cache') {
+      if (this.#own) return [];
       this.progress.cached += 1;
       return ['  (cached)'];
     }

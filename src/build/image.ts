@@ -27,6 +27,8 @@ export const BuildSummary = z.discriminatedUnion('reused', [
     cached: z.number(),
     /** The Dockerfile asks for the commit: every commit is built. */
     asksForCommit: z.boolean().optional(),
+    /** It was built for a change of documentation; these lines of `.dockerignore` would spare it. */
+    documentation: z.object({ files: z.string().array(), lines: z.string().array() }).optional(),
     ...Origin,
   }),
   z.object({
@@ -74,8 +76,8 @@ export function imageLabels(
     [LABEL.instance]: instance,
     [LABEL.repository]: repository,
     [LABEL.commit]: commit,
-    [LABEL.recipe]: recipe.digest,
-    [LABEL.base]: recipe.base ?? '',
+    // Each label costs the classic builder a step of its own.
+    [LABEL.recipe]: `${recipe.digest} ${recipe.base ?? ''}`.trim(),
   };
 }
 
@@ -99,7 +101,7 @@ export async function findImage(
   const written = image.Labels ?? {};
   const from = written[LABEL.commit] ?? commit;
   const how = from === commit ? 'commit' : 'recipe';
-  const [recipe, base] = [written[LABEL.recipe], written[LABEL.base] || undefined];
+  const [recipe, base] = written[LABEL.recipe]?.split(' ') ?? [];
   const builtAt = image.Created * 1000;
   return { id: image.Id, build: { reused: true, how, from, recipe, base, builtAt } };
 }

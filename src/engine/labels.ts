@@ -9,9 +9,8 @@ export const LABEL = {
   instance: 'dev.pool.instance',
   repository: 'dev.pool.repository',
   commit: 'dev.pool.commit',
-  /** What an image was made from: the digest, and the image below it. */
+  /** What an image was made from: the digest of its recipe, and the name of the image below it. */
   recipe: 'dev.pool.recipe',
-  base: 'dev.pool.base',
   /**
    * On an image: the Dockerfile's word on which port answers by default. A container inherits its
    * image's labels, and gets each of these anew: on it this is pool's choice.

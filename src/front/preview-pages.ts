@@ -212,17 +212,23 @@ function imageFacts(
   const by = build.reused
     ? `of ${build.how === 'recipe' ? `commit ${build.from?.slice(0, 10)}, which has the same recipe` : 'an earlier build'}`
     : `built by ${build.builder === 'buildkit' ? 'BuildKit' : 'the classic builder'} in ${duration(build.ms)}`;
-  const when = builtAt !== undefined && `built ${age(builtAt, now)}`;
+  const when = builtAt !== undefined && `${build.reused ? 'built ' : ''}${age(builtAt, now)}`;
   const on = base !== undefined && `on ${base}`;
   const parts = [by, when, on].filter((part) => part !== false);
   const alone =
     !build.reused && build.asksForCommit
       ? '; ARG POOL_COMMIT in the Dockerfile parts it from every other commit, and its steps from the cache'
       : '';
-  return [
-    ['Image', parts.join(', ')],
-    ...(recipe === undefined ? [] : [['Recipe', recipe.slice(0, 12) + alone] as [string, string]]),
-  ];
+  const facts: [string, string][] = [['Image', parts.join(', ')]];
+  if (recipe !== undefined) facts.push(['Recipe', recipe.slice(0, 12) + alone]);
+  if (!build.reused && build.documentation !== undefined) {
+    const { files, lines } = build.documentation;
+    facts.push([
+      'Documentation',
+      `it was built for a change of ${files.join(', ')} alone. Where the application shows none of that, ${lines.length === 1 ? 'this line in .dockerignore makes' : 'these lines in .dockerignore make'} such commits instant: ${lines.join(', ')}`,
+    ]);
+  }
+  return facts;
 }
 
 /** The phases that make the preview's page out of date. */

@@ -112,8 +112,12 @@ async function obtainImage(
   signal: AbortSignal,
 ): Promise<Image> {
   const recipe = await stages.readRecipe(wanted, settings, signal);
-  const share = async () =>
-    rebuild === undefined ? await stages.shareImage(wanted, recipe, signal) : undefined;
+  const share = async () => {
+    if (rebuild !== undefined) return undefined;
+    const image = await stages.shareImage(wanted, recipe, signal);
+    if (image !== undefined) witness.lines(['pool: an earlier commit has the same recipe']);
+    return image;
+  };
   const build = async () => {
     witness.tell({ type: 'building' });
     const context = await stages.openContext(wanted, settings, signal);

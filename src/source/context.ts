@@ -4,6 +4,7 @@ import { PreviewError } from '../errors.ts';
 import type { CommitId } from './commit-id.ts';
 import { type CommitSettings, SETTINGS_FILE } from './commit-settings.ts';
 import { streamTar } from './context-tar.ts';
+import type { DocumentationChange } from './documentation.ts';
 import { readDockerfile } from './dockerfile.ts';
 import { type IgnoreRules, parseIgnoreFile } from './dockerignore.ts';
 import { listTree, readText, type TreeEntry } from './objects.ts';
@@ -14,6 +15,8 @@ export interface ContextPlan {
   dockerfile: string;
   target: string | undefined;
   args: Readonly<Record<string, string>>;
+  /** The folder that is the context, with a slash after it; empty for the commit's top. */
+  root: string;
   /** What the ignore file leaves, with paths from the context's root. */
   entries: readonly TreeEntry[];
   /** The image that the built stage stands on, as the Dockerfile spells it. */
@@ -23,14 +26,9 @@ export interface ContextPlan {
 }
 
 /** A commit's files as its Dockerfile gets them, ready to be streamed once. */
-export interface Context {
-  dockerfile: string;
-  target: string | undefined;
-  args: Readonly<Record<string, string>>;
-  /** How many files and links it has. */
-  files: number;
-  /** Bytes of all blobs. */
-  bytes: number;
+export interface Context extends Pick<ContextPlan, 'dockerfile' | 'target' | 'args'> {
+  /** Told where the commit changed documentation alone. */
+  documentation?: DocumentationChange | undefined;
   /** A tar of raw blobs with fixed modes and order; the commit's date is every entry's. */
   stream: Readable;
 }
@@ -72,8 +70,9 @@ export async function planContext(
   const inside = file.path.startsWith(root);
   const dockerfile = inside ? file.path.slice(root.length) : OUTSIDE;
   if (!inside && files.some((entry) => entry.path === OUTSIDE)) throw refuse(`a file ${OUTSIDE}`);
+  const ignoreFiles = [`${path}.dockerignore`, `${root}.dockerignore`];
   const [rules, text] = await Promise.all([
-    readIgnoreRules(gitDir, tree, [`${path}.dockerignore`, `${root}.dockerignore`], signal),
+    readIgnoreRules(gitDir, tree, ignoreFiles, signal),
     readText(gitDir, file.object, signal),
   ]);
   const entries = await keep(files, rules, dockerfile);
@@ -84,10 +83,11 @@ export async function planContext(
 
   const { asksForCommit, base } = readDockerfile(text, target);
   const args = { ...settings.args, ...(asksForCommit ? { POOL_COMMIT: commit } : {}) };
+  const decisive = new Set([file.path, ...ignoreFiles]);
   const leavesOut = async (changed: string) =>
-    changed !== file.path &&
+    !decisive.has(changed) &&
     (!changed.startsWith(root) || (await rules.ignores(changed.slice(root.length))));
-  return { dockerfile, target, args, entries, base, leavesOut };
+  return { dockerfile, target, args, root, entries, base, leavesOut };
 }
 
 /**
@@ -100,15 +100,8 @@ export function openContext(
   date: number,
   signal: AbortSignal,
 ): Context {
-  const files = entries.filter((entry) => !isFolder(entry));
-  return {
-    dockerfile,
-    target,
-    args,
-    files: files.length,
-    bytes: files.reduce((sum, entry) => sum + entry.size, 0),
-    stream: streamTar(gitDir, entries, new Date(date), signal),
-  };
+  const stream = streamTar(gitDir, entries, new Date(date), signal);
+  return { dockerfile, target, args, stream };
 }
 
 async function readTree(

@@ -164,6 +164,39 @@ describe.runIf(CHROMIUM !== undefined)('in a browser', () => {
     await tab.page.getByRole('link', { name: 'branch feature/one' }).click();
     await tab.page.getByRole('heading', { name: 'One' }).waitFor();
   });
+
+  test.each([
+    ['desktop', DESKTOP],
+    ['phone', PHONE],
+  ] as const)(
+    "a preview's page on a %s says where its image came from, and rebuilds it",
+    async (name, options) => {
+      using repository = new GitRepository();
+      const dockerfile = `FROM busybox:latest\n${fresh('true')}\nARG POOL_COMMIT\nCOPY . /www\nEXPOSE 3000\nCMD busybox httpd -f -p 3000 -h /www\n`;
+      const first = await repository.commit(pageOf('One', [fresh('true')]), 'Begin');
+      const same = await repository.commit({}, 'Nothing changed');
+      await repository.commit({ Dockerfile: dockerfile }, 'Copy all');
+      const words = await repository.commit(
+        { 'docs/a-guide-for-those-who-begin.md': 'x' },
+        'Explain',
+      );
+      await using pool = await TestPool.open([repository.path]);
+      await using tab = await open(browser, options);
+      for (const commit of [first, same, words]) await pool.visit(commit);
+      for (const [which, commit] of Object.entries({ same, words })) {
+        await tab.page.goto(`${pool.url(commit)}_pool/`);
+        await keep(tab.page, `preview-${which}-${name}`);
+        expect(await seriousFaults(tab.page)).toEqual([]);
+        expect(await overflow(tab.page)).toBe(0);
+      }
+      await tab.page.getByRole('button', { name: 'Rebuild' }).click();
+      await tab.page.locator('.dot.failed').waitFor();
+      const reason = tab.page.locator('dd', { hasText: 'A base image cannot be had' });
+      await reason.waitFor({ timeout: 20_000 });
+      expect(tab.page.url()).toBe(`${pool.url(words)}_pool/`);
+      expect(tab.complaints).toEqual([]);
+    },
+  );
 });
 
 /** A tab of its own, and what the browser complained of in it. */

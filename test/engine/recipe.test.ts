@@ -1,8 +1,11 @@
 import { describe, expect, test } from 'vitest';
+import { parseConfig } from '../../src/config/config.ts';
 import { LABEL } from '../../src/engine/labels.ts';
-import { GitRepository } from '../unit/fixtures/git-repository.ts';
+import { openPool } from '../../src/main.ts';
+import { GitRepository, TemporaryFolder } from '../unit/fixtures/git-repository.ts';
+import { until } from '../unit/fixtures/until.ts';
 import { fresh, LABORATORY, node, page } from './fixtures/applications.ts';
-import { TestPool } from './fixtures/test-pool.ts';
+import { askPort, TestPool } from './fixtures/test-pool.ts';
 
 describe.each(['buildkit', 'classic'] as const)('with the %s builder', (builder) => {
   test('a revert, and a commit that changes only what is left out, build nothing', async () => {
@@ -56,8 +59,7 @@ describe.each(['buildkit', 'classic'] as const)('with the %s builder', (builder)
       [LABEL.instance]: pool.instance,
       [LABEL.repository]: 'web',
       [LABEL.commit]: commit,
-      [LABEL.recipe]: recipe,
-      [LABEL.base]: 'busybox:latest',
+      [LABEL.recipe]: `${String(recipe)} busybox:latest`,
     });
   });
 });
@@ -90,6 +92,38 @@ test('a container of a shared image knows its own commit and settings', async ()
   expect(Object.keys(endpoint?.published ?? {})).toEqual(['3000', '4000']);
 });
 
+test('a restart knows of which commit each container of a shared image is, and builds nothing', async () => {
+  using repository = new GitRepository();
+  using data = new TemporaryFolder();
+  const commits = [await repository.commit(node(LABORATORY, [fresh('true'), 'EXPOSE 3000']))];
+  for (let more = 0; more < 2; more++) commits.push(await repository.commit({}));
+  const [first = '', , third = ''] = commits;
+  const repositories = [`web=${repository.path}`];
+  const parsed = parseConfig({ repositories, listen: '127.0.0.1:0', dataDir: data.path });
+  if ('problems' in parsed) throw new Error(JSON.stringify(parsed.problems));
+  {
+    await using before = await openPool(parsed.config, () => {});
+    for (const commit of commits) {
+      const asking = { path: '/', method: 'GET', headers: {}, host: `${commit}.${before.site}` };
+      (await askPort(Number(before.site.split(':')[1]), asking)).destroy();
+    }
+  }
+  await using pool = await TestPool.open([repository.path], { dataDir: data.path });
+  const name = `pool-${pool.instance}-web-${third}`;
+  await pool.engine.docker.getContainer(name).remove({ force: true });
+  await until('its end is noticed', () => pool.count('cold') > 0, 5000);
+  for (const commit of commits) {
+    const { headers, text } = await pool.visit(commit, { path: '/environment' });
+    expect([headers['x-pool-commit'], JSON.parse(text)]).toMatchObject([
+      commit,
+      { POOL_COMMIT: commit },
+    ]);
+  }
+  expect(pool.count('building')).toBe(0);
+  const { build } = (await pool.state(third)).state;
+  expect(build).toMatchObject({ reused: true, how: 'recipe', from: first });
+});
+
 test('what asks for its commit is built for each commit, and the page says what that costs', async () => {
   using repository = new GitRepository();
   const steps = ['ARG POOL_COMMIT', fresh('true'), 'EXPOSE 3000'];
@@ -101,4 +135,20 @@ test('what asks for its commit is built for each commit, and the page says what 
   expect(shown.text).toContain(
     'ARG POOL_COMMIT in the Dockerfile parts it from every other commit',
   );
+});
+
+test('a build for documentation alone names the files, and the line that makes the next one instant', async () => {
+  using repository = new GitRepository();
+  const Dockerfile = `FROM busybox:latest\n${fresh('true')}\nCOPY . /www\nEXPOSE 3000\nCMD busybox httpd -f -p 3000 -h /www\n`;
+  const first = await repository.commit({ Dockerfile });
+  const documented = await repository.commit({ 'docs/guide.md': 'one' });
+  const ignoring = await repository.commit({ '.dockerignore': 'docs\n' });
+  const again = await repository.commit({ 'docs/guide.md': 'two' });
+  await using pool = await TestPool.open([repository.path]);
+  for (const commit of [first, documented, ignoring, again]) await pool.visit(commit);
+  const { build } = (await pool.state(documented)).state;
+  expect(build?.['documentation']).toEqual({ files: ['docs/guide.md'], lines: ['docs'] });
+  const shown = await pool.visit(documented, { path: '/_pool/', navigation: true });
+  expect(shown.text).toContain('this line in .dockerignore makes such commits instant: docs');
+  expect((await pool.state(again)).state.build).toMatchObject({ how: 'recipe', from: ignoring });
 });

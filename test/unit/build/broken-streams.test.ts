@@ -24,7 +24,7 @@ async function build(
   const lines: string[] = [];
   const listener = { ...SILENT, lines: (more: readonly string[]) => void lines.push(...more) };
   const packed = { stream: context, dockerfile: 'Dockerfile', target: undefined, args: {} };
-  const request = { context: packed, tag: 'pool-test', labels: {} };
+  const request = { context: packed, tag: 'pool-test', labels: { own: 'x' } };
   const outcome = await buildImage(fake.engine, request, listener, limitMs, signal).catch(
     (error: unknown) => error,
   );

@@ -527,3 +527,37 @@ describe('retry', () => {
     expect(front.control.retried).toEqual([]);
   });
 });
+
+const post = (target: string) => [
+  `POST ${target} HTTP/1.1`,
+  `Host: ${HOST}`,
+  CLOSE,
+  'Content-Length: 0',
+];
+
+describe('rebuild', () => {
+  it.each([
+    ['/_pool/rebuild', true],
+    ['/_pool/rebuild?pull=yes', true],
+    ['/_pool/rebuild?pull=no', false],
+  ])('at %s pulls base images: %s, and leads to the page that shows it', async (target, pull) => {
+    await using front = await openFront(STATES.ready);
+    const answer = await raw(front.port, ...post(target));
+    expect(answer).toMatchObject({ status: 303, headers: { location: '/_pool/' } });
+    expect(front.control.rebuilt).toEqual([{ id: ID, how: { pull } }]);
+  });
+
+  it('is refused while the preview is being made', async () => {
+    await using front = await openFront(STATES.building);
+    expect((await raw(front.port, ...post('/_pool/rebuild'))).status).toBe(409);
+  });
+
+  it('is refused to another site, and by GET', async () => {
+    await using front = await openFront(STATES.ready);
+    const foreign = await raw(front.port, ...post('/_pool/rebuild'), 'Origin: http://evil.example');
+    expect(foreign.status).toBe(403);
+    const get = await raw(front.port, 'GET /_pool/rebuild HTTP/1.1', `Host: ${HOST}`, CLOSE);
+    expect(get).toMatchObject({ status: 405, headers: { allow: 'POST' } });
+    expect(front.control.rebuilt).toEqual([]);
+  });
+});

@@ -37,8 +37,6 @@ function openPreview(stages: Partial<Stages> = {}) {
         dockerfile: 'Dockerfile',
         target: undefined,
         args: {},
-        files: 1,
-        bytes: 1,
         stream: Readable.from([]),
       }),
     buildImage: async (_, __, ___, rebuild, to) => {
