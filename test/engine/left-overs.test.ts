@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { realpathSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { connectEngine, type Engine } from '../../src/engine/connect.ts';
@@ -15,6 +16,7 @@ async function leave(
   how: 'created' | 'running' | 'paused' = 'running',
 ) {
   const container = await docker.createContainer({
+    name: `pool-${instance}-${randomUUID()}`,
     Image: 'busybox:latest',
     Cmd: ['sh', '-c', `echo ${text} >index.html; exec busybox httpd -f -p 3000`],
     ExposedPorts: { '3000/tcp': {} },
@@ -85,7 +87,7 @@ test('a container that the engine makes late, for a pool that was killed, goes a
   expect(await pool.containers()).toHaveLength(1);
 });
 
-test('an image without its name is made again from the cache, and two networks of one name become one', async () => {
+test('an image without its names is made again from the cache, and two networks of one name become one', async () => {
   using repository = new GitRepository();
   const commit = await repository.commit(page('Named again', [fresh('true')]));
   await using pool = await TestPool.open([repository.path]);
@@ -104,7 +106,8 @@ test('an image without its name is made again from the cache, and two networks o
   await until('one network is left', async () => (await networks()).length === 1);
 
   const [container] = await pool.containers();
-  await docker.getImage(`${name}/web:${commit}`).remove({ force: true });
+  const { RepoTags: names } = await docker.getImage(`${name}/web:${commit}`).inspect();
+  for (const one of names) await docker.getImage(one).remove({ force: true });
   await docker.getContainer(container?.Id ?? '').remove({ force: true });
   await until('it is cold', async () => (await pool.state(commit)).state.phase === 'cold');
   expect((await pool.visit(commit)).text).toContain('Named again');
