@@ -1,0 +1,125 @@
+import { extract } from 'tar-stream';
+import { expect, it } from 'vitest';
+import { PreviewError } from '../../../src/errors.ts';
+import { openContext, planContext } from '../../../src/source/context.ts';
+import { parseIgnoreFile } from '../../../src/source/dockerignore.ts';
+import { GitRepository } from '../fixtures/git-repository.ts';
+import { NEVER_SHOWN } from '../fixtures/hostile-lines.ts';
+import { hostileText } from '../fixtures/hostile-text.ts';
+import { seeded } from '../fixtures/numbers.ts';
+import { NEVER } from '../fixtures/until.ts';
+
+const SEED = 20_261_120;
+
+/** Names as git keeps them: any bytes but NUL and a slash. */
+function hostileName(random: () => number): Buffer {
+  const kind = random();
+  if (kind < 0.4) return Buffer.from(hostileText(random).replaceAll(/[\0/]/g, '') || 'x');
+  if (kind < 0.7) {
+    const length = 1 + Math.floor(random() * 20);
+    const all = Array.from({ length }, () => 1 + Math.floor(random() * 255));
+    return Buffer.from(all.map((byte) => (byte === 0x2f ? 0x78 : byte)));
+  }
+  const long = Buffer.alloc(Math.floor(200 + random() * 6000), 'n');
+  return kind < 0.85
+    ? long
+    : Buffer.from(
+        ['..', '.git', 'a\nb', '"a"', 'a\tb', '-rf', '.'][Math.floor(random() * 7)] ?? '',
+      );
+}
+
+async function namesIn(
+  commit: Parameters<typeof planContext>[1],
+  gitDir: string,
+): Promise<string[]> {
+  const plan = await planContext(gitDir, commit, {}, NEVER);
+  const tar = extract();
+  openContext(gitDir, plan, 0, NEVER).stream.pipe(tar);
+  const names: string[] = [];
+  for await (const entry of tar) {
+    names.push(entry.header.name);
+    entry.resume();
+  }
+  return names;
+}
+
+it(`of commits with hostile names (seed ${SEED}) each is packed by the very names, or refused in words`, async () => {
+  using repository = new GitRepository();
+  const random = seeded(SEED);
+  const id = repository.blob('FROM scratch\n');
+  const outcomes = { packed: 0, refused: 0 };
+  for (let round = 0; round < 60; round++) {
+    const name = hostileName(random);
+    const commit = repository.commitOfTree([
+      { mode: '100644', name: 'Dockerfile', id },
+      { mode: '100644', name, id },
+    ]);
+    const outcome = await namesIn(commit, repository.gitDir).catch((error: unknown) => error);
+    if (Array.isArray(outcome)) {
+      outcomes.packed += 1;
+      expect(outcome).toEqual(['Dockerfile', name.toString('utf8')]);
+      expect(Buffer.from(outcome[1] as string)).toEqual(name);
+    } else {
+      outcomes.refused += 1;
+      expect(outcome, `${name.toString('latin1').slice(0, 80)}: ${String(outcome)}`).toBeInstanceOf(
+        PreviewError,
+      );
+      expect(outcome).toMatchObject({ code: 'context-refused' });
+      expect((outcome as PreviewError).message).not.toMatch(NEVER_SHOWN);
+      expect((outcome as PreviewError).message.length).toBeLessThan(1000);
+    }
+  }
+  expect(outcomes.packed).toBeGreaterThan(5);
+  expect(outcomes.refused).toBeGreaterThan(5);
+});
+
+it('a name of megabytes ends the reading of the tree, and not pool', async () => {
+  using repository = new GitRepository();
+  const id = repository.blob('FROM scratch\n');
+  const commit = repository.commitOfTree([
+    { mode: '100644', name: 'Dockerfile', id },
+    { mode: '100644', name: Buffer.alloc(20 * 2 ** 20, 'n'), id },
+  ]);
+  await expect(planContext(repository.gitDir, commit, {}, NEVER)).rejects.toMatchObject({
+    code: 'context-refused',
+    message: 'This commit is not built, for it has a path over 64 KiB.',
+  });
+}, 20_000);
+
+it(`two thousand ignore files of hostile patterns (seed ${SEED}) are rules, or say which line is none`, async () => {
+  const random = seeded(SEED);
+  const pieces = [
+    '*',
+    '**',
+    '?',
+    '/',
+    '[',
+    ']',
+    '!',
+    '-',
+    '^',
+    '\\',
+    '#',
+    '.',
+    '..',
+    'a',
+    'node_modules',
+    '\n',
+    ' ',
+  ];
+  const any = () =>
+    random() < 0.2 ? hostileText(random) : (pieces[Math.floor(random() * pieces.length)] ?? '');
+  let read = 0;
+  for (let round = 0; round < 2000; round++) {
+    const text = Array.from({ length: 1 + Math.floor(random() * 25) }, any).join('');
+    const path = Array.from({ length: 1 + Math.floor(random() * 9) }, any).join('');
+    try {
+      expect(typeof (await parseIgnoreFile(text).ignores(path))).toBe('boolean');
+      read += 1;
+    } catch (error) {
+      expect(error, JSON.stringify(text)).toBeInstanceOf(SyntaxError);
+      expect((error as Error).message).toMatch(/^line [0-9]+/);
+    }
+  }
+  expect(read).toBeGreaterThan(200);
+});
