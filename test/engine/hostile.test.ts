@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { GitRepository } from '../unit/fixtures/git-repository.ts';
 import { HOSTILE_LINES, NEVER_SHOWN } from '../unit/fixtures/hostile-lines.ts';
 import { until } from '../unit/fixtures/until.ts';
-import { fresh, page } from './fixtures/applications.ts';
+import { fresh, page as pageOf } from './fixtures/applications.ts';
 import { launchBrowser } from './fixtures/browser.ts';
 import { servePool } from './fixtures/served-pool.ts';
 import { askPort, TestPool } from './fixtures/test-pool.ts';
@@ -113,7 +113,7 @@ test.each(['buildkit', 'classic'] as const)(
     using repository = new GitRepository();
     const flood =
       "head -c 10485760 /dev/zero | tr '\\0' x; echo; yes '' | head -n 1000000; echo over";
-    const commit = await repository.commit(page('After the flood', [fresh(flood)]));
+    const commit = await repository.commit(pageOf('After the flood', [fresh(flood)]));
     await using pool = await TestPool.open([repository.path], { builder });
     const before = heapUsed();
     let most = before;
@@ -125,8 +125,8 @@ test.each(['buildkit', 'classic'] as const)(
       most = Math.max(most, process.memoryUsage().heapUsed);
     }, 10);
     const reading = new AbortController();
-    const events = await pool.ask(commit, { path: '/_pool/events', signal: reading.signal });
-    events.on('error', () => {}).resume();
+    const told = await pool.ask(commit, { path: '/_pool/events', signal: reading.signal });
+    told.on('error', () => {}).resume();
     expect((await pool.visit(commit)).text).toContain('After the flood');
     clearInterval(watch);
     reading.abort();
@@ -138,7 +138,6 @@ test.each(['buildkit', 'classic'] as const)(
     expect(log.length).toBeLessThan(4.2 * 2 ** 20);
     const shown = await pool.visit(commit, { path: '/_pool/', headers: { accept: 'text/html' } });
     expect(shown.text.length).toBeLessThan(40_000);
-    const megabytes = (bytes: number) => Math.round(bytes / 2 ** 20);
     const figures = { most: megabytes(most - before), left: megabytes(heapUsed() - before) };
     console.log({
       builder,
@@ -165,6 +164,8 @@ test('and pool writes nothing to a terminal that it would obey', async () => {
   expect(pool.output).toContain('web at branch main');
   expect(pool.output).not.toMatch(NEVER_SHOWN);
 });
+
+const megabytes = (bytes: number) => Math.round(bytes / 2 ** 20);
 
 /** After a collection of what nobody holds. */
 function heapUsed(): number {
