@@ -2,9 +2,9 @@ import { diskFull } from '../engine/engine-error.ts';
 import { PreviewError } from '../errors.ts';
 import { plainLine } from '../plain-text.ts';
 
-/** How builders say that a Dockerfile is not one. */
+/** How builders say that a Dockerfile is not one. What stands between is bounded: a path may repeat a word. */
 const UNPARSED =
-  /parse error|unknown instruction|syntax error|file with no instructions|no build stage|Dockerfile.* cannot be empty|unknown flag|requires (exactly|at least)/i;
+  /parse error|unknown instruction|syntax error|file with no instructions|no build stage|Dockerfile.{0,100} cannot be empty|unknown flag|requires (exactly|at least)/i;
 
 /** How engines say that an image is not there, or that its registry cannot be reached. */
 const BASE_IMAGE =

@@ -65,9 +65,9 @@ function parse(output: string): CommitSummary[] {
       {
         id: id as CommitId,
         parents: ids as CommitId[],
-        author: plainLine(author).slice(0, AUTHOR_LIMIT),
+        author: plainLine(author).slice(0, AUTHOR_LIMIT).toWellFormed(),
         date: Math.min(Number(date), LATEST_S) * 1000,
-        subject: plainLine(subject).slice(0, SUBJECT_LIMIT),
+        subject: plainLine(subject).slice(0, SUBJECT_LIMIT).toWellFormed(),
       },
     ];
   });

@@ -1,8 +1,12 @@
 import { spawn } from 'node:child_process';
 import { dirname } from 'node:path';
 import type { Readable } from 'node:stream';
+import { PreviewError } from '../errors.ts';
 import type { CommitId } from './commit-id.ts';
 import { MIRRORS } from './left-over-git.ts';
+
+/** What `git ls-tree` may say of one entry: far above any path that a system opens. */
+const RECORD_LIMIT = 64 * 1024;
 
 /** One entry of a commit's tree. */
 export interface TreeEntry {
@@ -126,10 +130,20 @@ function run(gitDir: string, args: readonly string[], signal: AbortSignal) {
   };
 }
 
+function nameTooLong(): PreviewError {
+  return new PreviewError(
+    'context-refused',
+    `This commit is not built, for it has a path over ${RECORD_LIMIT / 1024} KiB.`,
+    'Give that file a shorter name in a new commit, and visit that one.',
+  );
+}
+
 async function* split(stream: Readable, separator: number): AsyncGenerator<string> {
   let rest = Buffer.alloc(0);
   for await (const chunk of stream as AsyncIterable<Buffer>) {
     rest = Buffer.concat([rest, chunk]);
+    // The last record is held back: a name of megabytes would be put together again and again.
+    if (rest.length > RECORD_LIMIT + chunk.length) throw nameTooLong();
     for (let end = rest.indexOf(separator); end !== -1; end = rest.indexOf(separator)) {
       yield rest.toString('utf8', 0, end);
       rest = rest.subarray(end + 1);

@@ -1,5 +1,4 @@
 import { chmod, readFile, writeFile } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
@@ -7,6 +6,7 @@ import { GitRepository, TemporaryFolder } from '../unit/fixtures/git-repository.
 import { type HostileHead, hostileHeads, type Near } from '../unit/fixtures/hostile-hosts.ts';
 import { raw } from '../unit/fixtures/servers.ts';
 import { page } from './fixtures/applications.ts';
+import { countingEngine } from './fixtures/counting-engine.ts';
 import { servePool } from './fixtures/served-pool.ts';
 
 /** Of each kind, in each of two batches. */
@@ -123,29 +123,6 @@ async function countingGit(folder: string) {
   return {
     env: { PATH: `${folder}:${PATH}` },
     calls: async () => (await readFile(log, 'latin1')).split('\u0001').slice(0, -1),
-  };
-}
-
-/** An engine behind a socket that writes down the first line of each request. */
-async function countingEngine(folder: string, real: string) {
-  const requests: string[] = [];
-  const server = createServer({ allowHalfOpen: true }, (socket) => {
-    const upstream = connect({ path: real.replace('unix://', ''), allowHalfOpen: true });
-    socket.once('data', (bytes: Buffer) =>
-      requests.push(bytes.toString('latin1').split('\r\n')[0] ?? ''),
-    );
-    for (const one of [socket, upstream])
-      one.on('error', () => [socket, upstream].map((end) => end.destroy()));
-    socket.pipe(upstream).pipe(socket);
-  });
-  const path = join(folder, 'engine.sock');
-  await new Promise<void>((resolve) => server.listen(path, resolve));
-  return {
-    host: `unix://${path}`,
-    requests,
-    [Symbol.asyncDispose]: async () => {
-      await Promise.resolve(server.close());
-    },
   };
 }
 

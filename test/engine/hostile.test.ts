@@ -1,9 +1,11 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { GitRepository } from '../unit/fixtures/git-repository.ts';
 import { HOSTILE_LINES, NEVER_SHOWN } from '../unit/fixtures/hostile-lines.ts';
 import { until } from '../unit/fixtures/until.ts';
-import { fresh } from './fixtures/applications.ts';
+import { fresh, page as pageOf } from './fixtures/applications.ts';
 import { launchBrowser } from './fixtures/browser.ts';
 import { servePool } from './fixtures/served-pool.ts';
 import { askPort, TestPool } from './fixtures/test-pool.ts';
@@ -105,6 +107,49 @@ describe.runIf(CHROMIUM !== undefined)('what builds and applications write is te
   );
 });
 
+test.each(['buildkit', 'classic'] as const)(
+  'ten megabytes without a newline and a million empty lines cost little memory, and leave pool at its work, with the %s builder',
+  async (builder) => {
+    using repository = new GitRepository();
+    const flood =
+      "head -c 10485760 /dev/zero | tr '\\0' x; echo; yes '' | head -n 1000000; echo over";
+    const commit = await repository.commit(pageOf('After the flood', [fresh(flood)]));
+    await using pool = await TestPool.open([repository.path], { builder });
+    const before = heapUsed();
+    let most = before;
+    let longest = 0;
+    let last = performance.now();
+    const watch = setInterval(() => {
+      longest = Math.max(longest, performance.now() - last);
+      last = performance.now();
+      most = Math.max(most, process.memoryUsage().heapUsed);
+    }, 10);
+    const reading = new AbortController();
+    const told = await pool.ask(commit, { path: '/_pool/events', signal: reading.signal });
+    told.on('error', () => {}).resume();
+    expect((await pool.visit(commit)).text).toContain('After the flood');
+    clearInterval(watch);
+    reading.abort();
+
+    const log = (await pool.visit(commit, { path: '/_pool/log' })).text;
+    const lines = log.split('\n');
+    const cut = lines.find((line) => line.startsWith('  xxxx')) ?? '';
+    expect(cut).toMatch(/x… \(line cut\)$|x … \(line cut\)$/);
+    expect(log.length).toBeLessThan(4.2 * 2 ** 20);
+    const shown = await pool.visit(commit, { path: '/_pool/', headers: { accept: 'text/html' } });
+    expect(shown.text.length).toBeLessThan(40_000);
+    const figures = { most: megabytes(most - before), left: megabytes(heapUsed() - before) };
+    console.log({
+      builder,
+      MB: figures,
+      'longest ms in one go': Math.round(longest),
+      log: log.length,
+    });
+    expect(figures.left).toBeLessThan(12);
+    expect(figures.most).toBeLessThan(200);
+  },
+);
+
 test('and pool writes nothing to a terminal that it would obey', async () => {
   using repository = new GitRepository();
   const commit = await hostileCommit(repository);
@@ -119,6 +164,15 @@ test('and pool writes nothing to a terminal that it would obey', async () => {
   expect(pool.output).toContain('web at branch main');
   expect(pool.output).not.toMatch(NEVER_SHOWN);
 });
+
+const megabytes = (bytes: number) => Math.round(bytes / 2 ** 20);
+
+/** After a collection of what nobody holds. */
+function heapUsed(): number {
+  setFlagsFromString('--expose-gc');
+  (runInNewContext('gc') as () => void)();
+  return process.memoryUsage().heapUsed;
+}
 
 async function text(page: Page): Promise<string> {
   return (await page.locator('pre').textContent()) ?? '';

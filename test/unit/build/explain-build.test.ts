@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { explainBuild } from '../../../src/build/explain-build.ts';
+import { NEVER_SHOWN } from '../fixtures/hostile-lines.ts';
 
 const STEP = 'RUN make';
 const BASE = 'registry.example/base:1';
@@ -234,4 +235,18 @@ describe('the sentence with which a builder ended is told in words', () => {
     const long = explainBuild('exit code: 1', 'y'.repeat(10_000)).message;
     expect(long.length).toBeLessThan(300);
   });
+});
+
+it('takes no time to speak of, whatever the Dockerfile made the builder say', () => {
+  const words = ['Dockerfile ', 'requires ', 'code = ', 'exit code: ', 'manifest ', ' ', '\n', '.'];
+  const begun = process.cpuUsage();
+  for (const word of words) {
+    const flood = word.repeat(250_000 / word.length);
+    const said = `failed to compute cache key: "/${flood}": not found`;
+    const { message } = explainBuild(said, flood);
+    expect(message.length).toBeLessThan(1000);
+    expect(message).not.toMatch(NEVER_SHOWN);
+  }
+  const { user } = process.cpuUsage(begun);
+  expect(user / 1000).toBeLessThan(1500);
 });

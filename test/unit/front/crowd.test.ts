@@ -120,7 +120,7 @@ it(
         Array.from({ length: 32 }, async () => {
           for (const { lines, family } of waiting) {
             const { status } = await raw(front.port, ...lines);
-            expect([400, 404, 421], family).toContain(status);
+            expect([400, 404, 421], `of ${family}`).toContain(status);
           }
         }),
       );
