@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Staged, valuesOf } from './application.ts';
 import { hold, type Probe, see, type Target } from './probe.ts';
 import { Wire } from './wire.ts';
@@ -39,6 +40,9 @@ const FORGED = [
   'X-Real-IP: 203.0.113.9',
   'Forwarded: for=203.0.113.9;host=forged.example',
 ];
+
+const ODD = ['X-Latin: caf\xE9', 'X-Utf: \xE2\x82\xAC', 'X-Empty: '];
+const ODD_VALUES = ['caf\xE9', '\xE2\x82\xAC', ''];
 
 function oddValues(head: string): string[] {
   return ['x-latin', 'x-utf', 'x-empty'].flatMap((name) => valuesOf(head, name));
@@ -188,12 +192,26 @@ const probes: readonly Omit<Probe, 'family'>[] = [
     },
   },
   {
-    name: 'bytes beyond ASCII and empty values come through in headers, both ways',
+    name: "bytes beyond ASCII and empty values come through in a request's headers",
     async run(target) {
-      const odd = ['X-Latin: caf\xE9', 'X-Utf: \xE2\x82\xAC', 'X-Empty: '];
-      const expected = ['caf\xE9', '\xE2\x82\xAC', ''];
-      see('request', oddValues(await ask(target, 'GET / HTTP/1.1', ...odd)), expected);
-      see('answer', oddValues((await answered(target, ...odd)).head), expected);
+      see('GET', oddValues(await ask(target, 'GET / HTTP/1.1', ...ODD)), ODD_VALUES);
+      const play = await target.application.play([OK]);
+      using wire = new Wire(target);
+      wire.ask(play, 'POST / HTTP/1.1', ...ODD, 'Content-Length: 1');
+      await sleep(600);
+      await wire.write('x').answer();
+      see('POST with a late body', oddValues((await play.request()).head), ODD_VALUES);
+    },
+  },
+  {
+    name: "bytes beyond ASCII and empty values come through in an answer's headers",
+    async run(target) {
+      see('answer', oddValues((await answered(target, ...ODD)).head), ODD_VALUES);
+      const hints = ['HTTP/1.1 103 Early Hints', ...ODD, '', OK].join('\r\n');
+      const play = await target.application.play([hints]);
+      using wire = new Wire(target);
+      const [interim = ''] = (await wire.ask(play).answer()).interim;
+      if (interim !== '') see('103', oddValues(interim), ODD_VALUES);
     },
   },
   {
