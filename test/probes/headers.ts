@@ -32,7 +32,7 @@ async function answered(target: Target, ...headers: string[]) {
 }
 
 const MIXED = ['x-B: 1', 'X-A: 2', 'COOKIE: a=1', 'x-b: 3', 'cookie: b=2'];
-const HOPS = ['Connection: keep-alive, X-Hop', 'X-Hop: 1', 'Keep-Alive: timeout=9'];
+const HOPS = ['Connection: keep-alive, TE, X-Hop', 'X-Hop: 1', 'Keep-Alive: timeout=9', 'TE: gzip'];
 const FORGED = [
   'X-Forwarded-For: 203.0.113.9',
   'X-Forwarded-Host: forged.example',
@@ -53,16 +53,12 @@ const probes: readonly Omit<Probe, 'family'>[] = [
     name: 'headers of one name keep their order, both ways',
     async run(target) {
       const list = ['X-List: 1', 'X-Other: o', 'X-List: 2', 'X-List: 3'];
-      see('request', valuesOf(await ask(target, 'GET / HTTP/1.1', ...list), 'x-list'), [
-        '1',
-        '2',
-        '3',
-      ]);
-      see(
-        'answer',
-        valuesOf((await answered(target, ...list)).head, 'x-list').join(', '),
-        '1, 2, 3',
-      );
+      const request = await ask(target, 'GET / HTTP/1.1', ...list);
+      const { head: answer } = await answered(target, ...list);
+      // They may be joined on the way.
+      for (const head of [request, answer]) {
+        see('values', valuesOf(head, 'x-list').join(', '), '1, 2, 3');
+      }
     },
   },
   {
@@ -91,7 +87,7 @@ const probes: readonly Omit<Probe, 'family'>[] = [
     name: 'headers of the connection, and those it names, end at the proxy on the way in',
     async run(target) {
       const head = await ask(target, 'GET / HTTP/1.1', ...HOPS, 'Proxy-Connection: keep-alive');
-      for (const name of ['X-Hop', 'Keep-Alive', 'Proxy-Connection']) {
+      for (const name of ['X-Hop', 'Keep-Alive', 'Proxy-Connection', 'TE']) {
         see(name, valuesOf(head, name), []);
       }
     },
@@ -212,6 +208,26 @@ const probes: readonly Omit<Probe, 'family'>[] = [
       using wire = new Wire(target);
       const [interim = ''] = (await wire.ask(play).answer()).interim;
       if (interim !== '') see('103', oddValues(interim), ODD_VALUES);
+    },
+  },
+  {
+    name: 'an answer has one Date, whether the application gave it one or not',
+    async run(target) {
+      for (const dates of [[], ['Date: Wed, 21 Oct 2026 07:28:00 GMT']]) {
+        const { head } = await answered(target, ...dates);
+        hold('one Date', valuesOf(head, 'date').length === 1, head);
+      }
+    },
+  },
+  {
+    name: 'the target * of OPTIONS reaches the application as it is, or is refused',
+    async run(target) {
+      const play = await target.application.play([OK]);
+      using wire = new Wire(target);
+      const { status } = await wire.ask(play, 'OPTIONS * HTTP/1.1').answer();
+      const lines = (await play.seen()).requests.map(({ head }) => head.split('\r\n')[0]);
+      if (lines.length === 0 && status >= 400) return;
+      see('request line', lines, ['OPTIONS * HTTP/1.1']);
     },
   },
   {
