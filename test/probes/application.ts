@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NotApplicable } from './probe.ts';
-import type { Play, Seen, SeenRequest, Step } from './hostile-application.ts';
+import type { Counts, Play, Seen, SeenRequest, Step } from './hostile-application.ts';
 
 /** How long anything may take that is no figure of a promise. */
 export const PATIENCE_MS = 5000;
@@ -42,21 +42,19 @@ export class Staged {
     return (await (await fetch(this.#url)).json()) as Seen;
   }
 
+  async counts(): Promise<Counts> {
+    return (await (await fetch(`${this.#url}/counts`)).json()) as Counts;
+  }
+
   /** What was seen once that holds; throws with what was seen instead. */
   async until(what: string, holds: (seen: Seen) => boolean, limitMs = PATIENCE_MS): Promise<Seen> {
-    for (const begun = Date.now(); ; await sleep(10)) {
-      const seen = await this.seen();
-      if (holds(seen)) return seen;
-      if (Date.now() - begun < limitMs) continue;
-      const told = seen.requests.map(({ head, complete, bodyBytes }) => [
-        head,
-        bodyBytes,
-        complete,
-      ]);
-      throw new Error(
-        `the application did not see ${what} within ${limitMs} ms: ${seen.open} connections are open, requests ${JSON.stringify(told).slice(0, 200)}`,
-      );
-    }
+    return await eventually(what, async () => await this.seen(), holds, limitMs);
+  }
+
+  /** Waits until all connections of its requests are closed. */
+  async freed(limitMs = PATIENCE_MS): Promise<void> {
+    const counts = async () => await this.counts();
+    await eventually('its connections closed', counts, ({ open }) => open === 0, limitMs);
   }
 
   /** The one request, once it is here. */
@@ -66,6 +64,21 @@ export class Staged {
       throw new Error(`the application saw ${requests.length} requests instead of one`);
     }
     return requests[0];
+  }
+}
+
+async function eventually<T>(
+  what: string,
+  look: () => Promise<T>,
+  holds: (seen: T) => boolean,
+  limitMs: number,
+): Promise<T> {
+  for (const begun = Date.now(); ; await sleep(10)) {
+    const seen = await look();
+    if (holds(seen)) return seen;
+    if (Date.now() - begun < limitMs) continue;
+    const told = JSON.stringify(seen).slice(0, 300);
+    throw new Error(`the application did not see ${what} within ${limitMs} ms, but ${told}`);
   }
 }
 

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { speaksElevenTo, valuesOf } from './application.ts';
 import { hold, type Probe, see, type Target } from './probe.ts';
 import { Wire } from './wire.ts';
@@ -61,6 +62,8 @@ const list: readonly Omit<Probe, 'family'>[] = [
       const head = 'HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n';
       const answer = await twice(target, head, 'HEAD / HTTP/1.1');
       see('Content-Length', valuesOf(answer.head, 'content-length'), ['5000']);
+      const chunked = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n';
+      see('status', (await twice(target, chunked, 'HEAD / HTTP/1.1')).status, 200);
     },
   },
   {
@@ -91,6 +94,8 @@ const list: readonly Omit<Probe, 'family'>[] = [
       see('answer', [answer.status, valuesOf(answer.head, 'etag')], [304, ['"a"']]);
       const [length = '5000'] = valuesOf(answer.head, 'content-length');
       see('Content-Length', length, '5000');
+      const chunked = 'HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\n\r\n';
+      see('status', (await twice(target, chunked)).status, 304);
     },
   },
   {
@@ -165,6 +170,21 @@ const list: readonly Omit<Probe, 'family'>[] = [
         bodies.map(({ body }) => body),
         ['1.', '2.', '3.'],
       );
+    },
+  },
+  {
+    name: 'a request that is pipelined behind a POST waits for its answer',
+    async run(target) {
+      const post = await target.application.play([{ do: 'gate' }, OK]);
+      const next = await target.application.play([OK]);
+      using wire = new Wire(target);
+      const first = `${wire.headOf(post, 'POST / HTTP/1.1', 'Content-Length: 2')}hi`;
+      wire.write(first + wire.headOf(next, 'GET / HTTP/1.1'));
+      await post.request();
+      await sleep(200);
+      see('requests behind it', (await next.counts()).asked, 0);
+      await post.go();
+      see('statuses', [(await wire.answer()).status, (await wire.answer()).status], [200, 200]);
     },
   },
   {

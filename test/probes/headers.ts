@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Staged, valuesOf } from './application.ts';
 import { hold, type Probe, see, type Target } from './probe.ts';
 import { Wire } from './wire.ts';
@@ -31,7 +32,7 @@ async function answered(target: Target, ...headers: string[]) {
 }
 
 const MIXED = ['x-B: 1', 'X-A: 2', 'COOKIE: a=1', 'x-b: 3', 'cookie: b=2'];
-const HOPS = ['Connection: keep-alive, X-Hop', 'X-Hop: 1', 'Keep-Alive: timeout=9'];
+const HOPS = ['Connection: keep-alive, TE, X-Hop', 'X-Hop: 1', 'Keep-Alive: timeout=9', 'TE: gzip'];
 const FORGED = [
   'X-Forwarded-For: 203.0.113.9',
   'X-Forwarded-Host: forged.example',
@@ -39,6 +40,9 @@ const FORGED = [
   'X-Real-IP: 203.0.113.9',
   'Forwarded: for=203.0.113.9;host=forged.example',
 ];
+
+const ODD = ['X-Latin: caf\xE9', 'X-Utf: \xE2\x82\xAC', 'X-Empty: '];
+const ODD_VALUES = ['caf\xE9', '\xE2\x82\xAC', ''];
 
 function oddValues(head: string): string[] {
   return ['x-latin', 'x-utf', 'x-empty'].flatMap((name) => valuesOf(head, name));
@@ -49,16 +53,12 @@ const probes: readonly Omit<Probe, 'family'>[] = [
     name: 'headers of one name keep their order, both ways',
     async run(target) {
       const list = ['X-List: 1', 'X-Other: o', 'X-List: 2', 'X-List: 3'];
-      see('request', valuesOf(await ask(target, 'GET / HTTP/1.1', ...list), 'x-list'), [
-        '1',
-        '2',
-        '3',
-      ]);
-      see(
-        'answer',
-        valuesOf((await answered(target, ...list)).head, 'x-list').join(', '),
-        '1, 2, 3',
-      );
+      const request = await ask(target, 'GET / HTTP/1.1', ...list);
+      const { head: answer } = await answered(target, ...list);
+      // They may be joined on the way.
+      for (const head of [request, answer]) {
+        see('values', valuesOf(head, 'x-list').join(', '), '1, 2, 3');
+      }
     },
   },
   {
@@ -87,7 +87,7 @@ const probes: readonly Omit<Probe, 'family'>[] = [
     name: 'headers of the connection, and those it names, end at the proxy on the way in',
     async run(target) {
       const head = await ask(target, 'GET / HTTP/1.1', ...HOPS, 'Proxy-Connection: keep-alive');
-      for (const name of ['X-Hop', 'Keep-Alive', 'Proxy-Connection']) {
+      for (const name of ['X-Hop', 'Keep-Alive', 'Proxy-Connection', 'TE']) {
         see(name, valuesOf(head, name), []);
       }
     },
@@ -188,12 +188,46 @@ const probes: readonly Omit<Probe, 'family'>[] = [
     },
   },
   {
-    name: 'bytes beyond ASCII and empty values come through in headers, both ways',
+    name: "bytes beyond ASCII and empty values come through in a request's headers",
     async run(target) {
-      const odd = ['X-Latin: caf\xE9', 'X-Utf: \xE2\x82\xAC', 'X-Empty: '];
-      const expected = ['caf\xE9', '\xE2\x82\xAC', ''];
-      see('request', oddValues(await ask(target, 'GET / HTTP/1.1', ...odd)), expected);
-      see('answer', oddValues((await answered(target, ...odd)).head), expected);
+      see('GET', oddValues(await ask(target, 'GET / HTTP/1.1', ...ODD)), ODD_VALUES);
+      const play = await target.application.play([OK]);
+      using wire = new Wire(target);
+      wire.ask(play, 'POST / HTTP/1.1', ...ODD, 'Content-Length: 1');
+      await sleep(600);
+      await wire.write('x').answer();
+      see('POST with a late body', oddValues((await play.request()).head), ODD_VALUES);
+    },
+  },
+  {
+    name: "bytes beyond ASCII and empty values come through in an answer's headers",
+    async run(target) {
+      see('answer', oddValues((await answered(target, ...ODD)).head), ODD_VALUES);
+      const hints = ['HTTP/1.1 103 Early Hints', ...ODD, '', OK].join('\r\n');
+      const play = await target.application.play([hints]);
+      using wire = new Wire(target);
+      const [interim = ''] = (await wire.ask(play).answer()).interim;
+      if (interim !== '') see('103', oddValues(interim), ODD_VALUES);
+    },
+  },
+  {
+    name: 'an answer has one Date, whether the application gave it one or not',
+    async run(target) {
+      for (const dates of [[], ['Date: Wed, 21 Oct 2026 07:28:00 GMT']]) {
+        const { head } = await answered(target, ...dates);
+        hold('one Date', valuesOf(head, 'date').length === 1, head);
+      }
+    },
+  },
+  {
+    name: 'the target * of OPTIONS reaches the application as it is, or is refused',
+    async run(target) {
+      const play = await target.application.play([OK]);
+      using wire = new Wire(target);
+      const { status } = await wire.ask(play, 'OPTIONS * HTTP/1.1').answer();
+      const lines = (await play.seen()).requests.map(({ head }) => head.split('\r\n')[0]);
+      if (lines.length === 0 && status >= 400) return;
+      see('request line', lines, ['OPTIONS * HTTP/1.1']);
     },
   },
   {

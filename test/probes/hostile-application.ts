@@ -64,6 +64,12 @@ export interface Seen {
   open: number;
 }
 
+/** The same in numbers. */
+export interface Counts {
+  asked: number;
+  open: number;
+}
+
 const PORT = 3000;
 const SIDE_CHANNEL_PORT = 3001;
 const KEPT_BODY_BYTES = 65_536;
@@ -273,8 +279,9 @@ async function passGate(play: Scene['play']): Promise<void> {
 const server = createServer({ noDelay: true, allowHalfOpen: true }, (socket) => void serve(socket));
 server.listen(PORT);
 
-/** PUT /<play> writes one, POST says "go", GET tells what was seen. */
-async function told(id: string, request: IncomingMessage): Promise<Seen> {
+/** PUT /<play> writes one, POST says "go", GET tells what was seen; /<play>/counts only how much. */
+async function told(url: string, request: IncomingMessage): Promise<Seen | Counts> {
+  const [, id = '', part] = url.split('/');
   const play = plays.get(id);
   if (request.method === 'PUT') {
     plays.set(id, { ...(JSON.parse(await text(request)) as Play), requests: [], permits: 0 });
@@ -283,13 +290,12 @@ async function told(id: string, request: IncomingMessage): Promise<Seen> {
   }
   const requests = play?.requests ?? [];
   const connections = new Set(requests.map(({ connection }) => connection));
-  return { requests, open: connections.intersection(open).size };
+  const still = connections.intersection(open).size;
+  return part === 'counts' ? { asked: requests.length, open: still } : { requests, open: still };
 }
 
 const sideChannel = createSideChannel((request, response) => {
-  void told((request.url ?? '').slice(1), request).then((seen) =>
-    response.end(JSON.stringify(seen)),
-  );
+  void told(request.url ?? '', request).then((seen) => response.end(JSON.stringify(seen)));
 });
 sideChannel.keepAliveTimeout = 60_000;
 sideChannel.listen(SIDE_CHANNEL_PORT);

@@ -23,15 +23,15 @@ const interim: readonly Omit<Probe, 'family'>[] = [
     },
   },
   {
-    name: 'several interim answers (102, 103, 103) reach the client in order',
+    name: 'several interim answers (102, 103, 150) reach the client in order',
     async run(target) {
       const play = await target.application.play([
-        `HTTP/1.1 102 Processing\r\n\r\n${EARLY_HINTS}${EARLY_HINTS}${OK}`,
+        `HTTP/1.1 102 Processing\r\n\r\n${EARLY_HINTS}HTTP/1.1 150 Own\r\n\r\n${OK}`,
       ]);
       using wire = new Wire(target);
       const answer = await wire.ask(play).answer();
       const statuses = answer.interim.map((head) => head.split(' ')[1]);
-      see('statuses', [...statuses, answer.status], ['102', '103', '103', 200]);
+      see('statuses', [...statuses, answer.status], ['102', '103', '150', 200]);
     },
   },
   {
@@ -112,6 +112,27 @@ const interim: readonly Omit<Probe, 'family'>[] = [
       using wire = new Wire(target);
       wire.ask(play, 'POST / HTTP/1.1', 'Content-Length: 1000000').write('x'.repeat(1000));
       see('status', (await wire.answer('POST', 1500)).status, 413);
+    },
+  },
+  {
+    name: "what is left of a body after such an answer is nobody's request, and disturbs nobody",
+    alone: true,
+    async run(target) {
+      const play = await target.application.play([REFUSED.replace('401 Unauthorized', '413 Big')]);
+      const next = await target.application.play([OK]);
+      for (let round = 0; round < 3; round += 1) {
+        using wire = new Wire(target);
+        const hidden = wire.headOf(play, 'GET /hidden HTTP/1.1');
+        wire.ask(play, 'POST / HTTP/1.1', `Content-Length: ${hidden.length + 4}`).write('left');
+        see('status', (await wire.answer('POST')).status, 413);
+        wire.write(hidden);
+        for (let other = 0; other < 3; other += 1) {
+          using visitor = new Wire(target);
+          see('another answer', (await visitor.ask(next).answer('GET', 2000)).status, 200);
+        }
+      }
+      const lines = (await play.seen()).requests.map(({ head }) => head.split('\r\n')[0]);
+      hold('no hidden request', !lines.some((line) => line?.includes('hidden')), lines);
     },
   },
 ];

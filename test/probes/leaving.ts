@@ -1,4 +1,3 @@
-import type { Staged } from './application.ts';
 import type { Step } from './hostile-application.ts';
 import { hold, type Probe, see, type Target } from './probe.ts';
 import { Wire } from './wire.ts';
@@ -12,10 +11,6 @@ const TICKS: readonly Step[] = Array.from({ length: 200 }, () => [
   '4\r\ntick\r\n',
 ]).flat();
 
-async function freed(play: Staged): Promise<void> {
-  await play.until('its connection closed', ({ open }) => open === 0, AT_ONCE_MS);
-}
-
 /** The client leaves once that came back, or, where nothing is named, once the application was asked. */
 async function leave(target: Target, steps: readonly Step[], sign?: string): Promise<void> {
   const play = await target.application.play(steps);
@@ -24,7 +19,7 @@ async function leave(target: Target, steps: readonly Step[], sign?: string): Pro
   await play.request();
   if (sign !== undefined) await wire.until(sign, (text) => text.includes(sign));
   wire.socket.destroy();
-  await freed(play);
+  await play.freed(AT_ONCE_MS);
 }
 
 async function leaveUpload(target: Target, header: string, body: string): Promise<void> {
@@ -33,7 +28,7 @@ async function leaveUpload(target: Target, header: string, body: string): Promis
   wire.ask(play, 'POST / HTTP/1.1', header).write(body);
   await play.until('some of the body', ({ requests }) => (requests[0]?.bodyBytes ?? 0) > 0);
   wire.socket.destroy();
-  await freed(play);
+  await play.freed(AT_ONCE_MS);
   see('the body is whole', (await play.request()).complete, false);
 }
 
@@ -54,7 +49,7 @@ const list: readonly Omit<Probe, 'family'>[] = [
       await wire.until('100', (text) => text.startsWith('HTTP/1.1 100'));
       await play.request();
       wire.socket.destroy();
-      await freed(play);
+      await play.freed(AT_ONCE_MS);
     },
   },
   {
@@ -78,7 +73,7 @@ const list: readonly Omit<Probe, 'family'>[] = [
       wire.socket.pause();
       await play.request();
       wire.socket.resetAndDestroy();
-      await freed(play);
+      await play.freed(AT_ONCE_MS);
     },
   },
   {
@@ -96,9 +91,9 @@ const list: readonly Omit<Probe, 'family'>[] = [
     async run(target) {
       const play = await target.application.play([{ do: 'silence' }]);
       const wires = Array.from({ length: 100 }, () => new Wire(target).ask(play));
-      await play.until('all of them', ({ requests }) => requests.length === 100);
+      await play.until('all of them', ({ requests }) => requests.length === 100, 10_000);
       for (const wire of wires) wire.socket.destroy();
-      await freed(play);
+      await play.freed(AT_ONCE_MS);
       const { requests } = await play.seen();
       hold('each asked once', requests.length === 100, requests.length);
     },

@@ -1,16 +1,37 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { valuesOf } from './application.ts';
-import { hold, NotApplicable, type Probe, see } from './probe.ts';
+import { hold, NotApplicable, type Probe, see, type Target } from './probe.ts';
 import { Wire } from './wire.ts';
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 /** A client that needs longer for its headers is given up; 15 s, and how exactly one looks. */
 const SLOWEST_HEADERS_MS = 19_000;
 /** More than the connections that pool has to one preview. */
-const SLOW_BODIES = 1200;
+const SLOW_BODIES = 1100;
 /** Far more than the kernels and relays on the way keep. */
 const FLOOD_BYTES = 200_000_000;
 const LARGE = Array.from({ length: 6 }, (_, index) => `X-Large-${index}: ${'x'.repeat(5000)}`);
+
+/** Begins many uploads, and waits until no more of them come through. */
+async function crawl(target: Target, firstBytes: (index: number) => string) {
+  const play = await target.application.play([{ do: 'body' }, OK]);
+  const wires = Array.from({ length: SLOW_BODIES }, (_, index) =>
+    new Wire(target).ask(play, 'POST / HTTP/1.1', 'Content-Length: 1000').write(firstBytes(index)),
+  );
+  for (let [round, before] = [0, -1]; round < 15; round += 1) {
+    await sleep(1000);
+    const { asked } = await play.counts();
+    if (asked === before && asked > 0) break;
+    before = asked;
+  }
+  return {
+    play,
+    async [Symbol.asyncDispose]() {
+      for (const wire of wires) wire.socket.destroy();
+      await play.freed(20_000);
+    },
+  };
+}
 
 const slow: readonly Omit<Probe, 'family'>[] = [
   {
@@ -42,23 +63,12 @@ const slow: readonly Omit<Probe, 'family'>[] = [
     name: `${SLOW_BODIES} slow bodies hold nobody up: others are answered within a second`,
     alone: true,
     async run(target) {
-      const crawling = await target.application.play([{ do: 'body' }, OK]);
-      const wires = Array.from({ length: SLOW_BODIES }, (_, index) =>
-        new Wire(target)
-          .ask(crawling, 'POST / HTTP/1.1', 'Content-Length: 1000')
-          .write(index % 2 === 0 ? 'x' : ''),
-      );
-      try {
-        await sleep(1500);
-        const play = await target.application.play([OK]);
-        for (let round = 0; round < 20; round += 1) {
-          using wire = new Wire(target);
-          see('status', (await wire.ask(play).answer('GET', 1000)).status, 200);
-        }
-      } finally {
-        for (const wire of wires) wire.socket.destroy();
+      await using _ = await crawl(target, (index) => (index % 2 === 0 ? 'x' : ''));
+      const play = await target.application.play([OK]);
+      for (let round = 0; round < 20; round += 1) {
+        using wire = new Wire(target);
+        see('status', (await wire.ask(play).answer('GET', 1000)).status, 200);
       }
-      await crawling.until('all of them gone', ({ open }) => open === 0);
     },
   },
   {
@@ -68,18 +78,9 @@ const slow: readonly Omit<Probe, 'family'>[] = [
     async run(target) {
       if (target.connections === undefined) throw new NotApplicable('it has no limit of them');
       const half = target.connections / 2;
-      const crawling = await target.application.play([{ do: 'body' }, OK]);
-      const wires = Array.from({ length: SLOW_BODIES }, () =>
-        new Wire(target).ask(crawling, 'POST / HTTP/1.1', 'Content-Length: 9').write('x'),
-      );
-      try {
-        await sleep(1500);
-        const { open } = await crawling.seen();
-        hold(`1 to ${half} connections`, open > 0 && open <= half, open);
-      } finally {
-        for (const wire of wires) wire.socket.destroy();
-      }
-      await crawling.until('all of them gone', (seen) => seen.open === 0);
+      await using crawling = await crawl(target, () => 'x');
+      const { open } = await crawling.play.counts();
+      hold(`1 to ${half} connections`, open > 0 && open <= half, open);
     },
   },
 ];

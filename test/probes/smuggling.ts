@@ -215,6 +215,15 @@ const probes: readonly Omit<Probe, 'family'>[] = [
     { headers: ['host : other.example'] },
   ),
   {
+    name: 'a request of HTTP/1.1 without Host is a 400',
+    async run(target) {
+      const play = await target.application.play([OK]);
+      using wire = new Wire(target);
+      wire.write(`GET / HTTP/1.1\r\nX-Probe: ${play.id}\r\n\r\n`);
+      see('status', (await wire.answer()).status, 400);
+    },
+  },
+  {
     ...probe('a target whose authority is another than Host', {
       line: 'GET http://other.example/ HTTP/1.1',
     }),

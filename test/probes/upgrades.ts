@@ -58,6 +58,20 @@ const probes: readonly Omit<Probe, 'family'>[] = [
     },
   },
   {
+    name: "a 101's headers reach the client in their order, each cookie and each byte",
+    async run(target) {
+      const lines = ['Set-Cookie: a=1', 'Set-Cookie: b=2', 'X-Latin: caf\xE9'];
+      const play = await target.application.play([
+        SWITCH.replace('Sec-', `${lines.join('\r\n')}\r\nSec-`),
+      ]);
+      using wire = new Wire(target);
+      const { head } = await wire.ask(play, GET, ...HANDSHAKE, 'X-Latin: caf\xE9').answer();
+      const values = [valuesOf(head, 'set-cookie'), valuesOf(head, 'x-latin')];
+      see('answer', values, [['a=1', 'b=2'], ['caf\xE9']]);
+      see('request', valuesOf((await play.request()).head, 'x-latin'), ['caf\xE9']);
+    },
+  },
+  {
     name: 'bytes that come before the 101 wait for it',
     async run(target) {
       const play = await target.application.play([{ do: 'gate' }, SWITCH, { do: 'echo' }]);
@@ -175,7 +189,7 @@ const probes: readonly Omit<Probe, 'family'>[] = [
     async run(target) {
       const { play, wire } = await open(target, { do: 'echo' });
       wire.socket.destroy();
-      await play.until('its connection closed', (seen) => seen.open === 0, 1000);
+      await play.freed(1000);
     },
   },
   {
@@ -186,7 +200,7 @@ const probes: readonly Omit<Probe, 'family'>[] = [
       wire.ask(play, GET, ...HANDSHAKE);
       await play.request();
       wire.socket.destroy();
-      await play.until('its connection closed', (seen) => seen.open === 0, 1000);
+      await play.freed(1000);
     },
   },
   {
