@@ -51,6 +51,7 @@ describe('a request reaches the application as it was sent', () => {
       'X-Forwarded-For: 127.0.0.1',
       `X-Forwarded-Host: ${HOST}`,
       'X-Forwarded-Proto: http',
+      `Forwarded: for=127.0.0.1;host="${HOST}";proto=http`,
     ]);
   });
 
