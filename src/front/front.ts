@@ -220,8 +220,9 @@ class Front {
   async #hold(exchange: Exchange, preview: PreviewId, ms: number): Promise<PreviewState> {
     this.#held += 1;
     try {
-      const over = AbortSignal.any([exchange.over, AbortSignal.timeout(ms)]);
-      return await this.#options.control.settled(preview, over);
+      const { control, closing } = this.#options;
+      const over = AbortSignal.any([exchange.over, AbortSignal.timeout(ms), closing]);
+      return await control.settled(preview, over);
     } finally {
       this.#held -= 1;
     }
