@@ -138,11 +138,9 @@ class Forwarding implements Listener {
     const [request, response] = [this.#request, this.#response];
     const { own, onAnswer } = this.#options;
     if (this.#state !== 'asking') return;
-    this.#mayTrail =
-      request.httpVersion === '1.1' &&
-      request.method !== 'HEAD' &&
-      ![204, 304].includes(status) &&
-      valuesOf(headers, 'content-length').length === 0;
+    const bodyless = request.method === 'HEAD' || status === 204 || status === 304;
+    const sized = valuesOf(headers, 'content-length').length > 0;
+    this.#mayTrail = request.httpVersion === '1.1' && !bodyless && !sized;
     response.sendDate = false;
     try {
       const list = responseHeaders(headers, own, this.#mayTrail);
@@ -152,10 +150,18 @@ class Forwarding implements Listener {
       // A status or header that Node reads but does not write.
       return this.onFailure(error as Error);
     }
-    this.#state = 'answering';
     this.#stir();
     onAnswer();
-    response.flushHeaders();
+    if (bodyless) {
+      // Some applications send a body all the same: that is nothing of the answer.
+      this.#state = 'answered';
+      body.resume();
+      response.end();
+      return;
+    }
+    this.#state = 'answering';
+    // The head goes at once, byte for byte: `flushHeaders` would write it in UTF-8.
+    response.write('', 'latin1');
     response.on('drain', this.#stir);
     body.pipe(response, { end: false });
   }

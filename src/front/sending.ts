@@ -75,7 +75,8 @@ export function sendHttp1(outgoing: ClientRequest, listener: Listener): Sending 
       if (trailers.length > 0) outgoing.addTrailers(trailers);
       outgoing.end();
     },
-    flush: () => outgoing.flushHeaders(),
+    // `flushHeaders` would write them in UTF-8.
+    flush: () => outgoing.write('', 'latin1'),
     destroy: () => outgoing.destroy(),
   };
 }

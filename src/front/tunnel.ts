@@ -6,8 +6,9 @@ import { Refusal } from './refusal.ts';
 import type { Upstream } from './upstream.ts';
 
 /** True for an opening handshake (RFC 6455, section 4.1): all else is an ordinary request. */
-export function isWebSocket({ method, headers }: IncomingMessage): boolean {
-  return method === 'GET' && headers.upgrade?.toLowerCase() === 'websocket';
+export function isWebSocket({ method, headers, httpVersion }: IncomingMessage): boolean {
+  const asks = headers.upgrade?.toLowerCase() === 'websocket';
+  return asks && method === 'GET' && httpVersion === '1.1';
 }
 
 /** A side whose other side has gone gets so long for its last words. */

@@ -194,6 +194,17 @@ describe('headers', () => {
     expect((await front.get('/')).headers['last']).toBe('1');
   });
 
+  it('beyond ASCII come through byte for byte, both ways', async () => {
+    const odd = 'X-Odd: caf\u00e9 \u00ff';
+    const sent = Buffer.from(odd).toString('latin1');
+    expect(await heardOf(...GET, odd)).toContain(`${sent}\r\n`);
+    await using app = await saying('HTTP/1.1 200 caf\u00e9', odd, 'Content-Length: 2', '', 'ok');
+    await using front = await openReadyFront(app.port);
+    const { head } = await front.get('/');
+    expect(head.startsWith('HTTP/1.1 200 caf\u00e9\r\n')).toBe(true);
+    expect(head).toContain(odd);
+  });
+
   it('of more than 64 KB are refused in words, and an answer with such is no answer', async () => {
     await using app = await saying('HTTP/1.1 200 OK', `X: ${'x'.repeat(70_000)}`, '', '');
     await using front = await openReadyFront(app.port);

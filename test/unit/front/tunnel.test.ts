@@ -202,6 +202,19 @@ describe('an Upgrade that is no WebSocket is an ordinary request', () => {
     expect(upgrade).toBeUndefined();
   });
 
+  it('a WebSocket in HTTP/1.0, which knows none', async () => {
+    let upgrade: string | undefined = 'unset';
+    await using app = await httpServer((request, response) => {
+      upgrade = request.headers.upgrade;
+      response.end('ok');
+    });
+    await using front = await openReadyFront(app.port);
+    using client = new RawClient(front.port);
+    client.send('GET / HTTP/1.0', ...HANDSHAKE.slice(1));
+    expect(parseAnswer(await client.ended).status).toBe(200);
+    expect(upgrade).toBeUndefined();
+  });
+
   it('a POST that asks for a WebSocket', async () => {
     await using app = await httpServer((request, response) => request.pipe(response));
     await using front = await openReadyFront(app.port);
