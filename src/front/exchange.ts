@@ -90,7 +90,14 @@ export function upgradeExchange(
     },
     async forward(upstream, own, onFailure) {
       const { promise, resolve } = Promise.withResolvers<void>();
-      socket.once('close', resolve);
+      const { places } = upstream;
+      try {
+        const place = await places.take(false, controller.signal);
+        if (socket.destroyed) return places.free(place);
+        socket.once('close', () => places.free(place)).once('close', resolve);
+      } catch (error) {
+        return onFailure(error as Error);
+      }
       const onOpen = () => {
         unwatch();
         resolve();

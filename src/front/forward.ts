@@ -48,21 +48,26 @@ export async function forward(
   try {
     const slow = await stillArrives(request, limits.firstBytesMs, over);
     const place = await upstream.places.take(slow, over);
-    if (slow) request.once('end', () => place.arrived());
-    if (over.aborted) place.free();
-    else new Forwarding(request, response, upstream, options, place).begin();
+    if (slow) request.once('end', () => upstream.places.arrived(place));
+    if (over.aborted) upstream.places.free(place);
+    else new Forwarding({ request, response, upstream, options, place }).begin();
   } catch (error) {
     onFailure(error as Error);
   }
 }
 
+/** What stands at the two ends of a request, and the place it was given. */
+interface Ends {
+  request: IncomingMessage;
+  response: ServerResponse;
+  upstream: Upstream;
+  options: ForwardOptions;
+  place: Place;
+}
+
 /** One attempt to have a request answered. */
 class Forwarding implements Listener {
-  readonly #request: IncomingMessage;
-  readonly #response: ServerResponse;
-  readonly #upstream: Upstream;
-  readonly #options: ForwardOptions;
-  readonly #place: Place;
+  readonly #ends: Ends;
   readonly #retried: boolean;
   #sending: Sending | undefined;
   #state: 'asking' | 'repeated' | 'answering' | 'answered' | 'failed' = 'asking';
@@ -74,56 +79,41 @@ class Forwarding implements Listener {
   #patience: NodeJS.Timeout | undefined;
   #quietSince = 0;
 
-  constructor(
-    request: IncomingMessage,
-    response: ServerResponse,
-    upstream: Upstream,
-    options: ForwardOptions,
-    place: Place,
-    retried = false,
-  ) {
-    this.#request = request;
-    this.#response = response;
-    this.#upstream = upstream;
-    this.#options = options;
-    this.#place = place;
+  constructor(ends: Ends, retried = false) {
+    this.#ends = ends;
     this.#retried = retried;
-    this.#expects = request.headers.expect !== undefined;
+    this.#expects = ends.request.headers.expect !== undefined;
   }
 
   begin(): void {
-    const [request, response] = [this.#request, this.#response];
-    const { client, limits } = this.#options;
+    const { request, response, upstream, options } = this.#ends;
+    const { method = 'GET', url = '/', rawHeaders } = request;
+    const headers = requestHeaders(rawHeaders, options.client);
     try {
-      if (this.#upstream.disposed) throw new Error('the route went a moment ago');
-      this.#sending = this.#upstream.send(
-        {
-          method: request.method ?? 'GET',
-          path: originForm(request.url ?? '/'),
-          headers: requestHeaders(request.rawHeaders, client),
-        },
-        this,
-      );
+      if (upstream.disposed) throw new Error('the route went a moment ago');
+      this.#sending = upstream.send({ method, path: originForm(url), headers }, this);
     } catch (error) {
       // A header that Node reads but does not write.
       this.onFailure(error as Error);
       return this.onClose();
     }
-    this.#patience = setTimeout(() => this.#look(), limits.bodyIdleMs).unref();
+    this.#patience = setTimeout(() => this.#look(), options.limits.bodyIdleMs).unref();
     this.#stir();
     response.once('close', this.#left);
     if (!hasBody(request)) return this.#end();
-    if (request.readableLength === 0) this.#sending.flush();
     const { body } = this.#sending;
+    // The head need not wait for the body; `flushHeaders` would write it in UTF-8.
+    if (request.readableLength === 0) body.write('', 'latin1');
     body.on('drain', this.#stir);
     request.once('close', this.#left).once('end', this.#end).on('data', this.#stir);
     request.pipe(body, { end: false });
   }
 
   onInterim({ status, message, headers }: AnswerHead): void {
-    const { socket } = this.#response;
+    const { request, response } = this.#ends;
+    const { socket } = response;
     // HTTP/1.0 knows no such answers; one whose turn has not come yet cannot give them.
-    if (this.#request.httpVersion === '1.0' || socket === null || this.#state !== 'asking') return;
+    if (request.httpVersion === '1.0' || socket === null || this.#state !== 'asking') return;
     if (status === 100) this.#expects = false;
     // Whoever does not read must not make them pile up.
     if (socket.writableNeedDrain) return;
@@ -135,15 +125,14 @@ class Forwarding implements Listener {
   }
 
   onAnswer({ status, message, headers }: AnswerHead, body: Readable): void {
-    const [request, response] = [this.#request, this.#response];
-    const { own, onAnswer } = this.#options;
+    const { request, response, options } = this.#ends;
     if (this.#state !== 'asking') return;
     const bodyless = request.method === 'HEAD' || status === 204 || status === 304;
     const sized = valuesOf(headers, 'content-length').length > 0;
     this.#mayTrail = request.httpVersion === '1.1' && !bodyless && !sized;
     response.sendDate = false;
     try {
-      const list = responseHeaders(headers, own, this.#mayTrail);
+      const list = responseHeaders(headers, options.own, this.#mayTrail);
       if (message === undefined) response.writeHead(status, list);
       else response.writeHead(status, message, list);
     } catch (error) {
@@ -151,7 +140,7 @@ class Forwarding implements Listener {
       return this.onFailure(error as Error);
     }
     this.#stir();
-    onAnswer();
+    options.onAnswer();
     if (bodyless) {
       // Some applications send a body all the same: that is nothing of the answer.
       this.#state = 'answered';
@@ -169,38 +158,40 @@ class Forwarding implements Listener {
   onEnd(raw: readonly string[]): void {
     if (this.#state !== 'answering') return;
     this.#state = 'answered';
-    const last = trailers(raw);
-    if (this.#mayTrail && last.length > 0) this.#response.addTrailers(last);
-    this.#response.end();
+    const { response } = this.#ends;
+    if (this.#mayTrail) response.addTrailers(trailers(raw));
+    response.end();
   }
 
   onFailure(error: Error): void {
+    const { request, response, options } = this.#ends;
     const before = this.#state;
     if (before === 'failed' || before === 'repeated') return;
     this.#state = 'failed';
-    if (before === 'answered') this.#request.unpipe().resume();
-    else if (before === 'answering' || this.#response.destroyed) this.#cut();
+    if (before === 'answered') request.unpipe().resume();
+    else if (before === 'answering' || response.destroyed) this.#cut();
     else if (this.#mayRepeat(error)) this.#repeat();
-    else this.#options.onFailure(error);
+    else options.onFailure(error);
     this.#sending?.destroy();
   }
 
   onClose(): void {
+    const { upstream, place } = this.#ends;
     this.#drop();
-    if (this.#state !== 'repeated') this.#place.free();
+    if (this.#state !== 'repeated') upstream.places.free(place);
   }
 
   readonly #end = () => {
     this.#sent = true;
     this.#stir();
-    this.#sending?.end(trailers(this.#request.rawTrailers));
+    this.#sending?.end(trailers(this.#ends.request.rawTrailers));
   };
 
   /** One end of the visitor's side closed; a request that was sent, or answered, did so in peace. */
   readonly #left = () => {
-    const { closed } = this.#response;
+    const { request, response } = this.#ends;
     const answered = this.#state === 'answered';
-    if (answered ? !this.#sent && this.#request.destroyed : closed || !this.#sent) {
+    if (answered ? !this.#sent && request.destroyed : response.closed || !this.#sent) {
       this.#sending?.destroy();
     }
   };
@@ -212,12 +203,13 @@ class Forwarding implements Listener {
 
   /** Nothing moved for a while: says whose fault it is, and for how long that may go on. */
   #look(): void {
-    const { answerMs, bodyIdleMs } = this.#options.limits;
+    const { response, options } = this.#ends;
+    const { answerMs, bodyIdleMs } = options.limits;
     const quietMs = performance.now() - this.#quietSince;
     this.#patience?.refresh();
     if (this.#state === 'asking' && this.#isClientsTurn()) this.onFailure(bodyLate(bodyIdleMs));
     else if (this.#state === 'asking' && quietMs >= answerMs) this.onFailure(answerLate(answerMs));
-    else if (this.#response.writableNeedDrain && quietMs >= answerMs) this.#cut();
+    else if (response.writableNeedDrain && quietMs >= answerMs) this.#cut();
   }
 
   #isClientsTurn(): boolean {
@@ -227,7 +219,7 @@ class Forwarding implements Listener {
 
   /** An idle connection that the application closed just now says nothing about the application. */
   #mayRepeat(error: Error): boolean {
-    const { headers, method = '' } = this.#request;
+    const { headers, method = '' } = this.#ends.request;
     const bodyless =
       headers['content-length'] === undefined && headers['transfer-encoding'] === undefined;
     const reused = this.#sending?.reused === true && !(error instanceof Refusal);
@@ -237,24 +229,25 @@ class Forwarding implements Listener {
   #repeat(): void {
     this.#state = 'repeated';
     this.#drop();
-    const [request, response, place] = [this.#request, this.#response, this.#place];
-    new Forwarding(request, response, this.#upstream, this.#options, place, true).begin();
+    new Forwarding(this.#ends, true).begin();
   }
 
   /** What came so far must not look whole. */
   #cut(): void {
-    const { httpVersion, socket } = this.#request;
+    const { request, response } = this.#ends;
+    const { httpVersion, socket } = request;
     // The end of the connection is the end of the body there; and a turn may not have come yet.
     if (httpVersion === '1.0') socket.resetAndDestroy();
-    else if (this.#response.socket === null) socket.destroy();
-    else this.#response.destroy();
+    else if (response.socket === null) socket.destroy();
+    else response.destroy();
   }
 
   /** Lets go of both ends. */
   #drop(): void {
     clearTimeout(this.#patience);
-    this.#request.off('data', this.#stir).off('end', this.#end).off('close', this.#left);
-    this.#response.off('drain', this.#stir).off('close', this.#left);
+    const { request, response } = this.#ends;
+    request.off('data', this.#stir).off('end', this.#end).off('close', this.#left);
+    response.off('drain', this.#stir).off('close', this.#left);
   }
 }
 

@@ -88,7 +88,6 @@ function listen(
       sent = trailers;
       if (!isWhole) stream.end();
     },
-    flush() {},
     destroy: () => stream.destroy(),
   };
 }

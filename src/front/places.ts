@@ -1,12 +1,11 @@
+import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { Refusal } from './refusal.ts';
 import type { Limits } from './limits.ts';
 
-/** One connection's worth of an endpoint; must be freed. */
+/** One connection's worth of an endpoint; `slow` while it serves a body that still arrives. */
 export interface Place {
-  /** The body is here whole: from now on the place is as good as any other. */
-  arrived(): void;
-  free(): void;
+  slow: boolean;
 }
 
 interface Waiting {
@@ -30,21 +29,24 @@ export class Places {
 
   /** Resolves to a place; throws a `Refusal` where too many wait for one, or it took too long. */
   async take(slow: boolean, over: AbortSignal): Promise<Place> {
-    if (!this.#hasRoom(slow)) await this.#stand(slow, over);
-    else this.#count(slow, 1);
-    let [isSlow, isFree] = [slow, false];
-    const arrived = () => {
-      if (isSlow) this.#slow -= 1;
-      isSlow = false;
-      this.#admit();
-    };
-    const free = () => {
-      if (isFree) return;
-      isFree = true;
-      this.#taken -= 1;
-      arrived();
-    };
-    return { arrived, free };
+    if (this.#hasRoom(slow)) this.#count(slow);
+    else await this.#stand(slow, over);
+    return { slow };
+  }
+
+  /** The body is here whole: from now on the place is as good as any other. */
+  arrived(place: Place): void {
+    if (!place.slow) return;
+    place.slow = false;
+    this.#slow -= 1;
+    this.#admit();
+  }
+
+  /** Gives a place back, once. */
+  free(place: Place): void {
+    this.#taken -= 1;
+    this.arrived(place);
+    this.#admit();
   }
 
   #hasRoom(slow: boolean): boolean {
@@ -52,9 +54,9 @@ export class Places {
     return this.#taken < connections && (!slow || this.#slow < connections / 2);
   }
 
-  #count(slow: boolean, by: 1 | -1): void {
-    this.#taken += by;
-    if (slow) this.#slow += by;
+  #count(slow: boolean): void {
+    this.#taken += 1;
+    if (slow) this.#slow += 1;
   }
 
   /** Waits in the line; whoever is admitted is counted already. */
@@ -83,7 +85,7 @@ export class Places {
       if (this.#taken >= this.#limits.connections) return;
       if (!this.#hasRoom(one.slow)) continue;
       this.#line.delete(one);
-      this.#count(one.slow, 1);
+      this.#count(one.slow);
       one.admit();
     }
   }
@@ -99,17 +101,10 @@ export async function stillArrives(
   over: AbortSignal,
 ): Promise<boolean> {
   if (!hasBody(request)) return false;
-  if (request.headers.expect !== undefined || over.aborted) return true;
+  if (request.headers.expect !== undefined) return true;
   if (!request.complete && request.readableLength === 0) {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, firstBytesMs);
-    const here = () => resolve();
-    request.once('readable', here).once('end', here);
-    over.addEventListener('abort', here, { once: true });
-    await promise;
-    clearTimeout(timer);
-    over.removeEventListener('abort', here);
-    request.off('readable', here).off('end', here);
+    const signal = AbortSignal.any([over, AbortSignal.timeout(firstBytesMs)]);
+    await once(request, 'readable', { signal }).catch(() => {});
   }
   return !request.complete;
 }

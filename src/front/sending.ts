@@ -36,8 +36,6 @@ export interface Sending {
   readonly body: Writable;
   /** True where it went out on a connection that had lain idle. */
   readonly reused: boolean;
-  /** Lets the head go before the body comes. */
-  flush(): void;
   end(trailers: readonly [name: string, value: string][]): void;
   destroy(): void;
 }
@@ -75,8 +73,6 @@ export function sendHttp1(outgoing: ClientRequest, listener: Listener): Sending 
       if (trailers.length > 0) outgoing.addTrailers(trailers);
       outgoing.end();
     },
-    // `flushHeaders` would write them in UTF-8.
-    flush: () => outgoing.write('', 'latin1'),
     destroy: () => outgoing.destroy(),
   };
 }

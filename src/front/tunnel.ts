@@ -77,7 +77,6 @@ export class Tunnel implements Disposable {
     const { address } = upstream;
     if (!('port' in address)) return onFailure(new Error('no WebSocket is spoken there'));
     if (upstream.protocol !== 'http') return onFailure(noWebSocket());
-    if (upstream.isFull) return onFailure(tooManyTunnels());
     const { headers } = request;
     for (const name of Object.keys(headers)) if (isForwarding(name)) delete headers[name];
     keepEndToEnd(request, { connection: 'Upgrade', upgrade: 'websocket' });
@@ -116,15 +115,5 @@ function noWebSocket(): Refusal {
     'No WebSocket',
     'The application at this commit speaks HTTP/2 without TLS, and pool carries no WebSocket over that.',
     'Let it speak HTTP/1.1 too, on the same port.',
-  );
-}
-
-function tooManyTunnels(): Refusal {
-  return new Refusal(
-    503,
-    'Too busy',
-    'As many WebSockets to this preview are open as pool carries.',
-    'Close some, or try again later.',
-    5,
   );
 }

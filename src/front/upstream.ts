@@ -22,7 +22,6 @@ export class Upstream implements Disposable {
   readonly #agent = new Agent({ keepAlive: true, maxFreeSockets: 32, timeout: IDLE_MS });
   readonly #h2c: H2cConnection | undefined;
   readonly #tunnels = new Set<Socket>();
-  readonly #tunnelLimit: number;
   #disposed = false;
 
   /** `limits.connections` is unlimited for the desk, whose pages hold a stream each. */
@@ -30,7 +29,6 @@ export class Upstream implements Disposable {
     this.address = address;
     this.protocol = protocol;
     this.places = new Places(limits);
-    this.#tunnelLimit = limits.connections;
     if (protocol === 'h2c' && 'port' in address) {
       this.#h2c = new H2cConnection(`http://${address.host}:${address.port}`, IDLE_MS);
     }
@@ -39,11 +37,6 @@ export class Upstream implements Disposable {
   /** True once its route is gone: nothing may be dialled any more. */
   get disposed(): boolean {
     return this.#disposed;
-  }
-
-  /** True where no more tunnels may be held: they last, and would leave nothing for requests. */
-  get isFull(): boolean {
-    return this.#tunnels.size >= this.#tunnelLimit;
   }
 
   /** Sends a request's head, by the protocol that is spoken here. May throw where it cannot be. */
