@@ -25,6 +25,7 @@ import { deskListener } from './desk/desk.ts';
 import { connectEngine } from './engine/connect.ts';
 import { instanceOf } from './engine/labels.ts';
 import { createFront } from './front/front.ts';
+import { LIMITS } from './front/limits.ts';
 import { Routes } from './front/routes.ts';
 import { Upstream } from './front/upstream.ts';
 import type { Logger } from './logger.ts';
@@ -254,9 +255,10 @@ export async function openPool(
     domains: config.domains,
     routes,
     control,
-    desk: new Upstream({ socketPath: deskSocket }, Infinity),
+    desk: new Upstream({ socketPath: deskSocket }, 'http', { ...LIMITS, connections: Infinity }),
     holdMs: config.holdMs,
     noindex: config.noindex,
+    trustedProxies: config.trustedProxies,
     logger,
     closing: signal,
   });

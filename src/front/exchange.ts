@@ -1,8 +1,9 @@
 import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
+import { clientSide, type Trust } from './client-side.ts';
 import { forward } from './forward.ts';
-import type { ClientSide } from './headers.ts';
+import type { Limits } from './limits.ts';
 import type { Tunnel } from './tunnel.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -30,8 +31,18 @@ export interface Exchange {
   ): Promise<void>;
 }
 
+/** What the front grants, and whom it believes. */
+export interface ExchangeOptions {
+  limits: Limits;
+  trust: Trust;
+}
+
 /** An ordinary request. */
-export function httpExchange(request: IncomingMessage, response: ServerResponse): Exchange {
+export function httpExchange(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { limits, trust }: ExchangeOptions,
+): Exchange {
   const controller = new AbortController();
   response.once('close', () => controller.abort());
   return {
@@ -41,10 +52,11 @@ export function httpExchange(request: IncomingMessage, response: ServerResponse)
     async forward(upstream, own, onFailure) {
       const { promise, resolve: onAnswer } = Promise.withResolvers<void>();
       response.once('close', onAnswer);
-      const client = clientSide(request);
-      forward(request, response, upstream, {
-        client,
+      await forward(request, response, upstream, {
+        client: clientSide(request, trust),
         own: Object.entries(own).flat(),
+        limits,
+        over: controller.signal,
         onAnswer,
         onFailure,
       });
@@ -59,6 +71,7 @@ export function upgradeExchange(
   socket: Socket,
   head: Buffer,
   tunnel: Tunnel,
+  { trust }: ExchangeOptions,
 ): Exchange {
   const controller = new AbortController();
   socket.once('close', () => controller.abort());
@@ -77,12 +90,19 @@ export function upgradeExchange(
     },
     async forward(upstream, own, onFailure) {
       const { promise, resolve } = Promise.withResolvers<void>();
-      socket.once('close', resolve);
+      const { places } = upstream;
+      try {
+        const place = await places.take(false, controller.signal);
+        if (socket.destroyed) return places.free(place);
+        socket.once('close', () => places.free(place)).once('close', resolve);
+      } catch (error) {
+        return onFailure(error as Error);
+      }
       const onOpen = () => {
         unwatch();
         resolve();
       };
-      const client = clientSide(request);
+      const client = clientSide(request, trust);
       tunnel.forward({ request, socket, head, client, own, onOpen }, upstream, onFailure);
       await promise;
     },
@@ -119,12 +139,4 @@ function send(request: IncomingMessage, response: ServerResponse, answer: Answer
     Readable.from(body)
       .on('error', () => response.destroy())
       .pipe(response);
-}
-
-function clientSide(request: IncomingMessage): ClientSide {
-  return {
-    address: request.socket.remoteAddress?.replace(/^::ffff:/, '') ?? '',
-    protocol: 'http',
-    host: request.headers.host ?? '',
-  };
 }

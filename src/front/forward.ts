@@ -1,5 +1,19 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type ClientSide, originForm, requestHeaders, responseHeaders } from './headers.ts';
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
+import type { Readable } from 'node:stream';
+import {
+  type ClientSide,
+  endToEnd,
+  originForm,
+  pairs,
+  requestHeaders,
+  responseHeaders,
+  trailers,
+  valuesOf,
+} from './headers.ts';
+import type { Limits } from './limits.ts';
+import { hasBody, type Place, stillArrives } from './places.ts';
+import { Refusal } from './refusal.ts';
+import type { AnswerHead, Listener, Sending } from './sending.ts';
 import type { Upstream } from './upstream.ts';
 
 /** May be sent twice without harm (RFC 9110, section 9.2.1). */
@@ -10,72 +24,248 @@ export interface ForwardOptions {
   client: ClientSide;
   /** Headers of pool's own for the answer, name and value in turn. */
   own: readonly string[];
+  limits: Limits;
+  /** Aborts when the visitor goes away. */
+  over: AbortSignal;
   /** Called when the answer begins. */
   onAnswer: () => void;
-  /** Called instead of an answer where the upstream gives none. */
-  onFailure: (error: NodeJS.ErrnoException) => void;
+  /** Called instead of an answer where the upstream gives none; with a `Refusal` where pool knows why. */
+  onFailure: (error: Error) => void;
 }
 
 /**
- * Sends a request on and streams the answer back. A visitor who leaves frees the upstream at once;
- * an upstream that dies in the middle cuts the answer short, so that nobody takes it for whole.
+ * Sends a request on and streams the answer back, once there is a connection for it. A visitor who
+ * leaves frees the upstream at once; an upstream that dies in the middle cuts the answer short, so
+ * that nobody takes it for whole.
  */
-export function forward(
+export async function forward(
   request: IncomingMessage,
   response: ServerResponse,
   upstream: Upstream,
   options: ForwardOptions,
-  retried = false,
-): void {
-  if (upstream.disposed) return options.onFailure(new Error('the route went a moment ago'));
-  const outgoing = upstream.request({
-    method: request.method ?? 'GET',
-    path: originForm(request.url ?? '/'),
-    headers: requestHeaders(request.rawHeaders, options.client),
-  });
-  const leave = () => outgoing.destroy();
-  response.once('close', leave);
-  const fail = (error: NodeJS.ErrnoException) => {
-    response.off('close', leave);
-    if (response.headersSent || response.destroyed) {
-      response.destroy();
-    } else if (!retried && mayRepeat(request, outgoing.reusedSocket)) {
-      forward(request, response, upstream, options, true);
-    } else {
-      options.onFailure(error);
+): Promise<void> {
+  const { limits, over, onFailure } = options;
+  try {
+    const slow = await stillArrives(request, limits.firstBytesMs, over);
+    const place = await upstream.places.take(slow, over);
+    if (slow) request.once('end', () => upstream.places.arrived(place));
+    if (over.aborted) upstream.places.free(place);
+    else new Forwarding({ request, response, upstream, options, place }).begin();
+  } catch (error) {
+    onFailure(error as Error);
+  }
+}
+
+/** What stands at the two ends of a request, and the place it was given. */
+interface Ends {
+  request: IncomingMessage;
+  response: ServerResponse;
+  upstream: Upstream;
+  options: ForwardOptions;
+  place: Place;
+}
+
+/** One attempt to have a request answered. */
+class Forwarding implements Listener {
+  readonly #ends: Ends;
+  readonly #retried: boolean;
+  #sending: Sending | undefined;
+  #state: 'asking' | 'repeated' | 'answering' | 'answered' | 'failed' = 'asking';
+  #mayTrail = false;
+  /** The request went out whole. */
+  #sent = false;
+  /** The client waits for a 100 before it sends its body. */
+  #expects: boolean;
+  #patience: NodeJS.Timeout | undefined;
+  #quietSince = 0;
+
+  constructor(ends: Ends, retried = false) {
+    this.#ends = ends;
+    this.#retried = retried;
+    this.#expects = ends.request.headers.expect !== undefined;
+  }
+
+  begin(): void {
+    const { request, response, upstream, options } = this.#ends;
+    const { method = 'GET', url = '/', rawHeaders } = request;
+    const headers = requestHeaders(rawHeaders, options.client);
+    try {
+      if (upstream.disposed) throw new Error('the route went a moment ago');
+      this.#sending = upstream.send({ method, path: originForm(url), headers }, this);
+    } catch (error) {
+      // A header that Node reads but does not write.
+      this.onFailure(error as Error);
+      return this.onClose();
+    }
+    this.#patience = setTimeout(() => this.#look(), options.limits.bodyIdleMs).unref();
+    this.#stir();
+    response.once('close', this.#left);
+    if (!hasBody(request)) return this.#end();
+    const { body } = this.#sending;
+    // The head need not wait for the body; `flushHeaders` would write it in UTF-8.
+    if (request.readableLength === 0) body.write('', 'latin1');
+    body.on('drain', this.#stir);
+    request.once('close', this.#left).once('end', this.#end).on('data', this.#stir);
+    request.pipe(body, { end: false });
+  }
+
+  onInterim({ status, message, headers }: AnswerHead): void {
+    const { request, response } = this.#ends;
+    const { socket } = response;
+    // HTTP/1.0 knows no such answers; one whose turn has not come yet cannot give them.
+    if (request.httpVersion === '1.0' || socket === null || this.#state !== 'asking') return;
+    if (status === 100) this.#expects = false;
+    // Whoever does not read must not make them pile up.
+    if (socket.writableNeedDrain) return;
+    const lines = pairs(endToEnd(headers)).map(([name, value]) => `${name}: ${value}\r\n`);
+    socket.write(
+      `HTTP/1.1 ${status} ${message ?? STATUS_CODES[status]}\r\n${lines.join('')}\r\n`,
+      'latin1',
+    );
+  }
+
+  onAnswer({ status, message, headers }: AnswerHead, body: Readable): void {
+    const { request, response, options } = this.#ends;
+    if (this.#state !== 'asking') return;
+    const bodyless = request.method === 'HEAD' || status === 204 || status === 304;
+    const sized = valuesOf(headers, 'content-length').length > 0;
+    this.#mayTrail = request.httpVersion === '1.1' && !bodyless && !sized;
+    response.sendDate = false;
+    try {
+      const list = responseHeaders(headers, options.own, this.#mayTrail);
+      if (message === undefined) response.writeHead(status, list);
+      else response.writeHead(status, message, list);
+    } catch (error) {
+      // A status or header that Node reads but does not write.
+      return this.onFailure(error as Error);
+    }
+    this.#stir();
+    options.onAnswer();
+    if (bodyless) {
+      // Some applications send a body all the same: that is nothing of the answer.
+      this.#state = 'answered';
+      body.resume();
+      response.end();
+      return;
+    }
+    this.#state = 'answering';
+    // The head goes at once, byte for byte: `flushHeaders` would write it in UTF-8.
+    response.write('', 'latin1');
+    response.on('drain', this.#stir);
+    body.pipe(response, { end: false });
+  }
+
+  onEnd(raw: readonly string[]): void {
+    if (this.#state !== 'answering') return;
+    this.#state = 'answered';
+    const { response } = this.#ends;
+    if (this.#mayTrail) response.addTrailers(trailers(raw));
+    response.end();
+  }
+
+  onFailure(error: Error): void {
+    const { request, response, options } = this.#ends;
+    const before = this.#state;
+    if (before === 'failed' || before === 'repeated') return;
+    this.#state = 'failed';
+    if (before === 'answered') request.unpipe().resume();
+    else if (before === 'answering' || response.destroyed) this.#cut();
+    else if (this.#mayRepeat(error)) this.#repeat();
+    else options.onFailure(error);
+    this.#sending?.destroy();
+  }
+
+  onClose(): void {
+    const { upstream, place } = this.#ends;
+    this.#drop();
+    if (this.#state !== 'repeated') upstream.places.free(place);
+  }
+
+  readonly #end = () => {
+    this.#sent = true;
+    this.#stir();
+    this.#sending?.end(trailers(this.#ends.request.rawTrailers));
+  };
+
+  /** One end of the visitor's side closed; a request that was sent, or answered, did so in peace. */
+  readonly #left = () => {
+    const { request, response } = this.#ends;
+    const answered = this.#state === 'answered';
+    if (answered ? !this.#sent && request.destroyed : response.closed || !this.#sent) {
+      this.#sending?.destroy();
     }
   };
 
-  outgoing.once('response', (answer) => {
-    response.sendDate = false;
-    const headers = responseHeaders(answer.rawHeaders, options.own);
-    try {
-      response.writeHead(answer.statusCode ?? 502, answer.statusMessage, headers);
-    } catch (error) {
-      // A status or header that Node reads but does not write.
-      outgoing.destroy(error instanceof Error ? error : new Error(String(error)));
-      return;
-    }
-    options.onAnswer();
-    response.flushHeaders();
-    answer.once('aborted', () => response.destroy());
-    answer.once('error', () => response.destroy());
-    answer.pipe(response);
-  });
-  // Nobody asked for a 101: what follows it is no HTTP.
-  outgoing.once('upgrade', (_answer, socket) => {
-    socket.destroy();
-    fail(new Error('the application switched protocols unasked'));
-  });
-  outgoing.once('continue', () => response.writeContinue());
-  outgoing.once('error', fail);
-  request.pipe(outgoing);
+  readonly #stir = () => {
+    this.#quietSince = performance.now();
+    this.#patience?.refresh();
+  };
+
+  /** Nothing moved for a while: says whose fault it is, and for how long that may go on. */
+  #look(): void {
+    const { response, options } = this.#ends;
+    const { answerMs, bodyIdleMs } = options.limits;
+    const quietMs = performance.now() - this.#quietSince;
+    this.#patience?.refresh();
+    if (this.#state === 'asking' && this.#isClientsTurn()) this.onFailure(bodyLate(bodyIdleMs));
+    else if (this.#state === 'asking' && quietMs >= answerMs) this.onFailure(answerLate(answerMs));
+    else if (response.writableNeedDrain && quietMs >= answerMs) this.#cut();
+  }
+
+  #isClientsTurn(): boolean {
+    const jammed = this.#sending?.body.writableNeedDrain === true;
+    return !this.#sent && !this.#expects && !jammed;
+  }
+
+  /** An idle connection that the application closed just now says nothing about the application. */
+  #mayRepeat(error: Error): boolean {
+    const { headers, method = '' } = this.#ends.request;
+    const bodyless =
+      headers['content-length'] === undefined && headers['transfer-encoding'] === undefined;
+    const reused = this.#sending?.reused === true && !(error instanceof Refusal);
+    return reused && !this.#retried && bodyless && SAFE.has(method);
+  }
+
+  #repeat(): void {
+    this.#state = 'repeated';
+    this.#drop();
+    new Forwarding(this.#ends, true).begin();
+  }
+
+  /** What came so far must not look whole. */
+  #cut(): void {
+    const { request, response } = this.#ends;
+    const { httpVersion, socket } = request;
+    // The end of the connection is the end of the body there; and a turn may not have come yet.
+    if (httpVersion === '1.0') socket.resetAndDestroy();
+    else if (response.socket === null) socket.destroy();
+    else response.destroy();
+  }
+
+  /** Lets go of both ends. */
+  #drop(): void {
+    clearTimeout(this.#patience);
+    const { request, response } = this.#ends;
+    request.off('data', this.#stir).off('end', this.#end).off('close', this.#left);
+    response.off('drain', this.#stir).off('close', this.#left);
+  }
 }
 
-/** An idle connection that the application closed just now says nothing about the application. */
-function mayRepeat(request: IncomingMessage, reusedSocket: boolean): boolean {
-  const { headers, method = '' } = request;
-  const bodyless =
-    headers['content-length'] === undefined && headers['transfer-encoding'] === undefined;
-  return reusedSocket && bodyless && SAFE.has(method);
+function bodyLate(ms: number): Refusal {
+  return new Refusal(
+    408,
+    'Body too slow',
+    `Not a byte of the request's body came for ${ms / 1000} s.`,
+    'Send it again.',
+  );
+}
+
+function answerLate(ms: number): Refusal {
+  return new Refusal(
+    504,
+    'No answer in time',
+    `The application at this commit has the request, and did not begin to answer within ${ms / 1000} s.`,
+    'It may hang; its log may tell more.',
+    5,
+  );
 }

@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Address, destinationOf } from '../address/host.ts';
@@ -8,18 +8,23 @@ import type { Control, Visit } from '../preview/control.ts';
 import type { PreviewId } from '../preview/preview.ts';
 import type { PreviewState } from '../preview/state.ts';
 import { problemAnswer, textAnswer } from './answers.ts';
+import { BadBytes } from './bad-bytes.ts';
 import { type Client, clientOf } from './client.ts';
+import { trustOf } from './client-side.ts';
 import { decide } from './decide.ts';
 import { type Exchange, httpExchange, upgradeExchange } from './exchange.ts';
-import { originForm } from './headers.ts';
+import { isPlainlyFramed, originForm, valuesOf } from './headers.ts';
+import { type Limits, LIMITS } from './limits.ts';
 import {
   deskAway,
   lostAnswer,
   noSuchPort,
   previewAnswer,
+  restarting,
   silentAnswer,
   tooMany,
 } from './own-answers.ts';
+import { hasBody } from './places.ts';
 import { POOL_PATH, poolAnswer } from './pool-paths.ts';
 import type { LiveRoute, Routes } from './routes.ts';
 import { isWebSocket, Tunnel } from './tunnel.ts';
@@ -36,19 +41,16 @@ export interface FrontOptions {
   holdMs: number;
   /** Whether search engines are told to stay away from previews. */
   noindex: boolean;
+  /** Addresses and networks of proxies whose X-Forwarded-* and Forwarded are believed; nobody's else. */
+  trustedProxies?: readonly string[];
+  limits?: Partial<Limits>;
   logger: Logger;
   /** Aborts when pool ends: streams of events end with it. */
   closing: AbortSignal;
 }
 
-/** Requests that may be held at once: each costs a socket and some 30 KB. */
-const HELD_LIMIT = 10_000;
-/** A client that needs longer for its headers is broken or hostile. */
-const HEADERS_LIMIT_MS = 15_000;
-/** How exact that limit is: Node looks only so often. */
+/** How exact limits of time are: Node looks only so often. */
 const CHECK_EVERY_MS = 2500;
-/** Longer than browsers keep an idle connection for reuse, so that they close it and not pool. */
-const IDLE_MS = 75_000;
 
 /** An answer that takes longer to begin, such as a long poll, makes room for the next. */
 const RELEASE_MS = 1000;
@@ -60,33 +62,48 @@ const ANEW_MS = 100;
 export function createFront(options: FrontOptions): Server {
   const tunnel = new Tunnel();
   options.closing.addEventListener('abort', () => tunnel[Symbol.dispose](), { once: true });
-  const front = new Front(options);
+  const limits = { ...LIMITS, ...options.limits };
+  const granted = { limits, trust: trustOf(options.trustedProxies ?? []) };
+  const front = new Front(options, limits);
   const server = createServer({
     // The Host table is pool's own; so is the answer to what breaks it.
     requireHostHeader: false,
-    headersTimeout: HEADERS_LIMIT_MS,
+    maxHeaderSize: limits.headerBytes,
+    headersTimeout: limits.headersMs,
     connectionsCheckingInterval: CHECK_EVERY_MS,
-    // Bodies may take as long as the application likes.
+    // A body may take as long as it likes, while it moves.
     requestTimeout: 0,
-    keepAliveTimeout: IDLE_MS,
+    keepAliveTimeout: limits.idleMs,
     shouldUpgradeCallback: isWebSocket,
   });
+  // `maxHeaderSize` limits them; what Node counts beyond a thousand it would leave out silently.
+  server.maxHeadersCount = 0;
+  const badBytes = new BadBytes();
   const handle = (exchange: Exchange) => void front.handle(exchange);
-  server.on('request', (request, response) => handle(httpExchange(request, response)));
+  const onRequest = (request: IncomingMessage, response: ServerResponse) => {
+    badBytes.follow(response);
+    handle(httpExchange(request, response, granted));
+  };
   // An application that refuses a body does so before it was sent.
-  server.on('checkContinue', (request, response) => handle(httpExchange(request, response)));
+  server.on('request', onRequest).on('checkContinue', onRequest);
+  // Node answers 417 to what it does not know; the application may know it.
+  server.on('checkExpectation', onRequest);
   server.on('upgrade', (request, socket, head) =>
-    handle(upgradeExchange(request, socket as Socket, head, tunnel)),
+    handle(upgradeExchange(request, socket as Socket, head, tunnel, granted)),
   );
+  server.on('connect', (_request, socket) => badBytes.refuseConnect(socket as Socket));
+  server.on('clientError', (error, socket) => badBytes.refuse(error, socket as Socket));
   return server;
 }
 
 class Front {
   readonly #options: FrontOptions;
+  readonly #limits: Limits;
   #held = 0;
 
-  constructor(options: FrontOptions) {
+  constructor(options: FrontOptions, limits: Limits) {
     this.#options = options;
+    this.#limits = limits;
   }
 
   /** One request, from its Host header to an answer. Never rejects. */
@@ -106,8 +123,9 @@ class Front {
     if (destination.kind === 'refused') {
       return exchange.answer(textAnswer(destination.status, `pool: ${destination.reason}\n`));
     }
-    if (!isFramed(request)) {
-      return exchange.answer(textAnswer(501, 'pool: the only transfer coding is chunked\n'));
+    const doubt = doubtOf(request);
+    if (doubt !== undefined) {
+      return exchange.answer(textAnswer(doubt.status, `pool: ${doubt.reason}\n`));
     }
     if (destination.kind === 'desk' && isWebSocket(request)) {
       return exchange.answer(textAnswer(404, 'pool: no WebSocket is spoken here\n'));
@@ -128,6 +146,7 @@ class Front {
     const { request } = exchange;
     const { control, routes, closing } = this.#options;
     const client = clientOfExchange(exchange);
+    if (closing.aborted) return exchange.answer(restarting(address.site, client));
     const own = isPoolPath(request);
     const visit = await control.visit(address, client.kind !== 'robot' && !own);
     if (visit.kind !== 'preview') return exchange.answer(lostAnswer(visit, address, client));
@@ -147,7 +166,7 @@ class Front {
     client: Client,
     found: Extract<Visit, { kind: 'preview' }>,
   ): Promise<void> {
-    const { control, routes, holdMs } = this.#options;
+    const { control, routes, holdMs, closing } = this.#options;
     const begun = Date.now();
     let visit = found;
     let held = false;
@@ -161,8 +180,11 @@ class Front {
         if (!held) return await this.#forward(exchange, address, live);
         return await this.#release(exchange, address, id);
       }
+      if (closing.aborted && decision.do !== 'forward') {
+        return exchange.answer(restarting(address.site, client));
+      }
       if (decision.do === 'hold') {
-        if (this.#held >= HELD_LIMIT) return exchange.answer(tooMany(HELD_LIMIT));
+        if (this.#held >= this.#limits.held) return exchange.answer(tooMany(this.#limits.held));
         held = true;
         const settled = await this.#hold(exchange, id, decision.ms);
         visit = { ...visit, view: { ...visit.view, state: settled } };
@@ -183,10 +205,13 @@ class Front {
   async #release(exchange: Exchange, address: Address, preview: PreviewId): Promise<void> {
     const line = this.#options.routes.of(preview)?.line;
     await line?.add(async () => {
+      if (exchange.over.aborted) return;
       // It may have gone while this one stood in line.
       const live = this.#options.routes.of(preview);
       if (live === undefined)
-        return exchange.answer(silentAnswer(address, clientOfExchange(exchange)));
+        return exchange.answer(
+          silentAnswer(address, clientOfExchange(exchange), new Error('gone')),
+        );
       const late = sleep(RELEASE_MS, undefined, { ref: false });
       await Promise.race([this.#forward(exchange, address, live), late]);
     });
@@ -195,8 +220,9 @@ class Front {
   async #hold(exchange: Exchange, preview: PreviewId, ms: number): Promise<PreviewState> {
     this.#held += 1;
     try {
-      const over = AbortSignal.any([exchange.over, AbortSignal.timeout(ms)]);
-      return await this.#options.control.settled(preview, over);
+      const { control, closing } = this.#options;
+      const over = AbortSignal.any([exchange.over, AbortSignal.timeout(ms), closing]);
+      return await control.settled(preview, over);
     } finally {
       this.#held -= 1;
     }
@@ -214,8 +240,8 @@ class Front {
     }
     const robots = this.#options.noindex ? { 'X-Robots-Tag': 'noindex' } : {};
     const own = { 'X-Pool-Commit': route.commit, ...robots };
-    await exchange.forward(upstream, own, () => {
-      exchange.answer(silentAnswer(address, clientOfExchange(exchange)));
+    await exchange.forward(upstream, own, (error) => {
+      exchange.answer(silentAnswer(address, clientOfExchange(exchange), error));
     });
   }
 }
@@ -224,18 +250,27 @@ function clientOfExchange({ request }: Exchange): Client {
   return clientOf(request.method ?? 'GET', request.headers);
 }
 
-function headOf(request: IncomingMessage) {
-  const { rawHeaders } = request;
-  const hosts = rawHeaders.filter(
-    (_, index) => index % 2 === 1 && rawHeaders[index - 1]?.toLowerCase() === 'host',
-  );
-  return { httpVersion: request.httpVersion, hosts, target: request.url ?? '/' };
+function headOf({ httpVersion, rawHeaders, url = '/' }: IncomingMessage) {
+  return { httpVersion, hosts: valuesOf(rawHeaders, 'host'), target: url };
 }
 
-/** RFC 9112, section 6.1: a coding that pool does not undo it must not pass on as undone. */
-function isFramed({ headers }: IncomingMessage): boolean {
-  const coding = headers['transfer-encoding'];
-  return coding === undefined || coding.trim().toLowerCase() === 'chunked';
+/** What Node's strict parser lets through, and another parser could read as another message. */
+function doubtOf(request: IncomingMessage): { status: number; reason: string } | undefined {
+  const { httpVersion, rawHeaders, url = '/' } = request;
+  if (!/^1\.[01]$/.test(httpVersion)) {
+    return { status: 505, reason: 'only HTTP/1.1 is spoken here' };
+  }
+  if (!isPlainlyFramed(rawHeaders)) {
+    return { status: 501, reason: 'the only transfer coding is chunked' };
+  }
+  if (httpVersion === '1.0' && request.headers['transfer-encoding'] !== undefined) {
+    return { status: 400, reason: 'HTTP/1.0 has no transfer codings' };
+  }
+  if (url.includes('#')) return { status: 400, reason: 'a target has no fragment' };
+  if (isWebSocket(request) && hasBody(request)) {
+    return { status: 400, reason: 'a WebSocket opens without a body' };
+  }
+  return undefined;
 }
 
 function isPoolPath({ url = '/' }: IncomingMessage): boolean {

@@ -8,6 +8,7 @@ import type { Answer } from './exchange.ts';
 import { choicePage, messagePage, portPage, unknownPage } from './other-pages.ts';
 import { cardPage, failurePage, type PreviewPageParts, waitingPage } from './preview-pages.ts';
 import { POOL_PATH } from './pool-paths.ts';
+import { Refusal } from './refusal.ts';
 
 /** Answers of pool's own about a preview. */
 export function previewAnswer(
@@ -95,21 +96,31 @@ export function noSuchPort(
   return problemAnswer(404, 'No such port', detail, { choices }, headers);
 }
 
-/** The application has a route, but gave no answer. */
-export function silentAnswer({ site }: Address, { format }: Client): Answer {
-  const message = 'The application at this commit did not answer, or closed the connection.';
-  const next =
-    'It may be restarting; this page goes on by itself when it is back. /_pool/ tells more.';
-  if (format === 'html') {
-    return pageAnswer(
-      502,
-      messagePage('No answer', message, next, site, { status: 502, everyS: 2 }),
-      {
-        'retry-after': '2',
-      },
-    );
+/** The application has a route, but gave no answer; or pool did not let the request through to it. */
+export function silentAnswer(
+  { site }: Pick<Address, 'site'>,
+  { format }: Pick<Client, 'format'>,
+  error: NodeJS.ErrnoException,
+): Answer {
+  // Nobody listens: its end, or its next start, is known in a moment.
+  const soonS = error.code === 'ECONNREFUSED' ? 1 : 2;
+  const { status, title, message, next, retryAfterS } =
+    error instanceof Refusal
+      ? error
+      : {
+          status: 502,
+          title: 'No answer',
+          message: 'The application at this commit did not answer, or closed the connection.',
+          next: 'It may be restarting; this page goes on by itself when it is back. /_pool/ tells more.',
+          retryAfterS: soonS,
+        };
+  const headers: Record<string, string> =
+    retryAfterS === undefined ? {} : { 'retry-after': String(retryAfterS) };
+  if (format === 'html' && retryAfterS !== undefined) {
+    const page = messagePage(title, message, next, site, { status, everyS: retryAfterS });
+    return pageAnswer(status, page, headers);
   }
-  return problemAnswer(502, 'No answer', message, { next }, { 'retry-after': '2' });
+  return problemAnswer(status, title, message, { next }, headers);
 }
 
 /** The control plane is away: only its own pages are. */
@@ -122,6 +133,18 @@ export function deskAway(site: string): Answer {
     { status: 503, everyS: 2 },
   );
   return pageAnswer(503, page, { 'retry-after': '2' });
+}
+
+/** Pool ends: what it holds is let go of, to be asked of the next one. */
+export function restarting(site: string, client: Client): Answer {
+  const refusal = new Refusal(
+    503,
+    'Pool is restarting',
+    'Pool is going down, and made no more of this preview.',
+    'This goes on by itself when it is back.',
+    2,
+  );
+  return silentAnswer({ site }, client, refusal);
 }
 
 /** No more requests are held. */

@@ -3,10 +3,11 @@ import type { Address } from '../address/host.ts';
 import type { Route } from '../preview/control.ts';
 import type { PreviewId } from '../preview/preview.ts';
 import type { RouteTable } from '../preview/previews.ts';
+import { type Limits, LIMITS } from './limits.ts';
 import { Upstream } from './upstream.ts';
 
-/** Spellings of addresses to remember; the oldest goes first. A spelling can be asked for again. */
-const ADDRESS_LIMIT = 10_000;
+/** Spellings of addresses, and generations, to remember; the oldest go first. */
+const MEMORY_LIMIT = 10_000;
 
 /**
  * So many of those who were held are let through at once, each until its answer begins: a server
@@ -14,6 +15,7 @@ const ADDRESS_LIMIT = 10_000;
  * full is tried again seconds later.
  */
 const RELEASED_AT_ONCE = 32;
+
 /** A route with its open connections. */
 export interface LiveRoute {
   route: Route;
@@ -28,17 +30,29 @@ export interface LiveRoute {
  * means its commit; a route lives until the control plane withdraws or replaces it.
  */
 export class Routes implements RouteTable {
+  readonly #limits: Limits;
   readonly #live = new Map<PreviewId, LiveRoute>();
+  /** The generation last published; a route that was withdrawn must not come back by a late word. */
+  readonly #newest = new Map<PreviewId, number>();
   readonly #addresses = new Map<string, { preview: PreviewId; until: number }>();
 
+  /** `limits` are those of each endpoint's connections. */
+  constructor(limits = LIMITS) {
+    this.#limits = limits;
+  }
+
   publish(route: Route): void {
-    const old = this.#live.get(route.preview);
-    if (old !== undefined && old.route.generation >= route.generation) return;
+    if ((this.#newest.get(route.preview) ?? 0) >= route.generation) return;
     this.withdraw(route.preview);
-    const { host, published } = route.endpoint;
-    const upstreams = Object.entries(published).map(
-      ([port, hostPort]) => [Number(port), new Upstream({ host, port: hostPort })] as const,
-    );
+    this.#newest.delete(route.preview);
+    this.#newest.set(route.preview, route.generation);
+    forgetOldest(this.#newest);
+    const { host, published, port: main, protocol } = route.endpoint;
+    const upstreams = Object.entries(published).map(([name, port]) => {
+      // What the other ports speak nobody has asked.
+      const spoken = Number(name) === main ? protocol : 'http';
+      return [Number(name), new Upstream({ host, port }, spoken, this.#limits)] as const;
+    });
     this.#live.set(route.preview, {
       route,
       upstreams: new Map(upstreams),
@@ -56,9 +70,7 @@ export class Routes implements RouteTable {
   remember(address: Address, preview: PreviewId, until: number): void {
     this.#addresses.delete(address.label);
     this.#addresses.set(address.label, { preview, until });
-    const [oldest] = this.#addresses.keys();
-    if (this.#addresses.size > ADDRESS_LIMIT && oldest !== undefined)
-      this.#addresses.delete(oldest);
+    forgetOldest(this.#addresses);
   }
 
   /** The live route of an address, where both are known. */
@@ -71,4 +83,9 @@ export class Routes implements RouteTable {
   of(preview: PreviewId): LiveRoute | undefined {
     return this.#live.get(preview);
   }
+}
+
+function forgetOldest<Key>(memory: Map<Key, unknown>): void {
+  const [oldest] = memory.keys();
+  if (memory.size > MEMORY_LIMIT && oldest !== undefined) memory.delete(oldest);
 }

@@ -1,12 +1,14 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import httpProxy from 'http-proxy';
-import { type ClientSide, isForwarding, originForm } from './headers.ts';
+import { type ClientSide, endToEnd, isForwarding, originForm, pairs } from './headers.ts';
+import { Refusal } from './refusal.ts';
 import type { Upstream } from './upstream.ts';
 
 /** True for an opening handshake (RFC 6455, section 4.1): all else is an ordinary request. */
-export function isWebSocket({ method, headers }: IncomingMessage): boolean {
-  return method === 'GET' && headers.upgrade?.toLowerCase() === 'websocket';
+export function isWebSocket({ method, headers, httpVersion }: IncomingMessage): boolean {
+  const asks = headers.upgrade?.toLowerCase() === 'websocket';
+  return asks && method === 'GET' && httpVersion === '1.1';
 }
 
 /** A side whose other side has gone gets so long for its last words. */
@@ -49,13 +51,14 @@ export class Tunnel implements Disposable {
       // http-proxy joins slashes; the application gets the target as it was written.
       outgoing.path = originForm(request.url ?? '/');
       outgoing.once('upgrade', (answer: IncomingMessage) => {
+        keepEndToEnd(answer, { connection: 'Upgrade', upgrade: 'websocket' });
         Object.assign(answer.headers, handshake?.own);
         handshake?.onOpen();
       });
       outgoing.once('response', (answer: IncomingMessage) => {
         // Its body comes out of Node's hands without its chunks, and ends with the connection.
-        delete answer.headers['transfer-encoding'];
-        Object.assign(answer.headers, handshake?.own, { connection: 'close' });
+        keepEndToEnd(answer, { connection: 'close' });
+        Object.assign(answer.headers, handshake?.own);
       });
     });
   }
@@ -73,11 +76,11 @@ export class Tunnel implements Disposable {
   ): void {
     const { address } = upstream;
     if (!('port' in address)) return onFailure(new Error('no WebSocket is spoken there'));
+    if (upstream.protocol !== 'http') return onFailure(noWebSocket());
     const { headers } = request;
     for (const name of Object.keys(headers)) if (isForwarding(name)) delete headers[name];
-    headers['x-forwarded-for'] = client.address;
-    headers['x-forwarded-host'] = client.host;
-    headers['x-forwarded-proto'] = client.protocol;
+    keepEndToEnd(request, { connection: 'Upgrade', upgrade: 'websocket' });
+    for (const [name, value] of pairs(client)) headers[name.toLowerCase()] = value;
     let opened = false;
     const open = () => {
       opened = true;
@@ -93,8 +96,24 @@ export class Tunnel implements Disposable {
   }
 }
 
+/** Leaves what belongs to one connection out of a message's headers, and sets those of the next. */
+function keepEndToEnd({ headers, rawHeaders }: IncomingMessage, own: Record<string, string>): void {
+  const kept = new Set(pairs(endToEnd(rawHeaders)).map(([name]) => name.toLowerCase()));
+  for (const name of Object.keys(headers)) if (!kept.has(name)) delete headers[name];
+  Object.assign(headers, own);
+}
+
 /** http-proxy leaves an application's side open when the visitor's is gone, and the other way round. */
 function endTogether(one: Socket, other: Socket): void {
   one.once('close', () => other.destroy());
   one.once('end', () => setTimeout(() => other.destroy(), LAST_WORDS_MS).unref());
+}
+
+function noWebSocket(): Refusal {
+  return new Refusal(
+    501,
+    'No WebSocket',
+    'The application at this commit speaks HTTP/2 without TLS, and pool carries no WebSocket over that.',
+    'Let it speak HTTP/1.1 too, on the same port.',
+  );
 }

@@ -1,26 +1,37 @@
 import { Agent, type ClientRequest, type RequestOptions, request } from 'node:http';
 import type { Socket } from 'node:net';
+import { H2cConnection } from './h2c.ts';
+import { LIMITS } from './limits.ts';
+import { Places } from './places.ts';
+import { type Head, type Listener, type Sending, sendHttp1 } from './sending.ts';
 
 /** Where an upstream listens: a published port, or the control plane's unix socket. */
 export type UpstreamAddress = { host: string; port: number } | { socketPath: string };
 
-/** Streams of events hold a connection each; beyond this many, requests wait for one. */
-const SOCKET_LIMIT = 1024;
+/** What an upstream speaks; `h2c` is HTTP/2 without TLS, begun with prior knowledge. */
+export type Protocol = 'http' | 'h2c';
+
 /** Applications close idle connections after 5 s (Node's default) or later: be first. */
 const IDLE_MS = 4000;
 
 /** The connections to one endpoint; all of them end when its route does. */
 export class Upstream implements Disposable {
   readonly address: UpstreamAddress;
-  readonly #agent: Agent;
+  readonly protocol: Protocol;
+  readonly places: Places;
+  readonly #agent = new Agent({ keepAlive: true, maxFreeSockets: 32, timeout: IDLE_MS });
+  readonly #h2c: H2cConnection | undefined;
   readonly #tunnels = new Set<Socket>();
   #disposed = false;
 
-  /** `maxSockets` is unlimited for the desk, whose pages hold a stream each. */
-  constructor(address: UpstreamAddress, maxSockets = SOCKET_LIMIT) {
+  /** `limits.connections` is unlimited for the desk, whose pages hold a stream each. */
+  constructor(address: UpstreamAddress, protocol: Protocol = 'http', limits = LIMITS) {
     this.address = address;
-    const limits = { maxSockets, maxFreeSockets: 32, timeout: IDLE_MS };
-    this.#agent = new Agent({ keepAlive: true, ...limits });
+    this.protocol = protocol;
+    this.places = new Places(limits);
+    if (protocol === 'h2c' && 'port' in address) {
+      this.#h2c = new H2cConnection(`http://${address.host}:${address.port}`, IDLE_MS);
+    }
   }
 
   /** True once its route is gone: nothing may be dialled any more. */
@@ -28,8 +39,14 @@ export class Upstream implements Disposable {
     return this.#disposed;
   }
 
+  /** Sends a request's head, by the protocol that is spoken here. May throw where it cannot be. */
+  send(head: Head, listener: Listener): Sending {
+    return this.#h2c?.send(head, listener) ?? sendHttp1(this.request(head), listener);
+  }
+
   request(options: RequestOptions): ClientRequest {
-    return request({ ...options, ...this.address, agent: this.#agent, setHost: false });
+    const own = { agent: this.#agent, setHost: false, maxHeaderSize: LIMITS.headerBytes };
+    return request({ ...options, ...this.address, ...own });
   }
 
   /** Ties an upgraded connection to this upstream's life. */
@@ -41,13 +58,8 @@ export class Upstream implements Disposable {
   /** Destroys idle and busy connections alike: a route that changed must not finish old answers. */
   [Symbol.dispose](): void {
     this.#disposed = true;
-    // Each connection that ends would be followed by a new one for the next in the agent's line.
-    const line = this.#agent.requests as Record<string, ClientRequest[]>;
-    const waiting = Object.values(line).flat();
-    for (const name of Object.keys(line)) delete line[name];
     this.#agent.destroy();
-    // A request without a socket is not told of its end by Node.
-    for (const one of waiting) one.destroy().emit('error', new Error('the route went'));
+    this.#h2c?.[Symbol.dispose]();
     for (const socket of this.#tunnels) socket.destroy();
   }
 }

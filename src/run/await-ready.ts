@@ -72,29 +72,31 @@ export async function awaitReady(
 }
 
 /** The endpoint, and why its port is another than the likeliest. */
-function answering(endpoint: Endpoint, port: Port): Endpoint {
-  if (port === endpoint.port) return endpoint;
+function answering(endpoint: Endpoint, answered: Pick<Endpoint, 'port' | 'protocol'>): Endpoint {
+  const { port } = answered;
+  if (port === endpoint.port) return { ...endpoint, ...answered };
   const portRule = `${port} answered HTTP, ${endpoint.port} did not (${endpoint.portRule})`;
-  return { ...endpoint, port, portRule };
+  return { ...endpoint, ...answered, portRule };
 }
 
 /** Sets what the application wrote apart from what its build wrote. */
 export const LAST_LINES = '--- the last lines of the application';
 
-/** The port that answered first; `undefined` once `over` aborts. */
+/** The port that answered first, and what it speaks; `undefined` once `over` aborts. */
 async function firstAnswer(
   { port, published, guessed }: Endpoint,
   hostname: string,
   health: string | undefined,
   told: Map<number, number>,
   over: AbortSignal,
-): Promise<Port | undefined> {
+): Promise<Pick<Endpoint, 'port' | 'protocol'> | undefined> {
   const ask = async (asked: number, afterMs: number) => {
     await pause(afterMs, over);
     while (!over.aborted) {
-      const status = await askHttp(published[asked] ?? 0, hostname, over, health);
-      if (status !== undefined && isReady(status, health)) return asked as Port;
-      if (status !== undefined) told.set(asked, status);
+      const answer = await askHttp(published[asked] ?? 0, hostname, over, health);
+      if (answer !== undefined && isReady(answer.status, health))
+        return { port: asked as Port, protocol: answer.protocol };
+      if (answer !== undefined) told.set(asked, answer.status);
       await pause(ASK_EVERY_MS, over);
     }
     return undefined;

@@ -3,7 +3,8 @@ import type { Port } from '../address/label.ts';
 /** Where a preview answers. */
 export interface Endpoint {
   host: '127.0.0.1';
-  protocol: 'http';
+  /** What `port` speaks: HTTP/1.1, or HTTP/2 without TLS and with prior knowledge. */
+  protocol: 'http' | 'h2c';
   /** The container's port that answers where an address names none. */
   port: Port;
   /** Every published port of the container, with the host's port that leads to it. */

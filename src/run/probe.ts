@@ -1,34 +1,80 @@
 import { request } from 'node:http';
+import { connect } from 'node:http2';
+import type { Endpoint } from './endpoint.ts';
 
 /** A server that accepted a request and is slow with its first answer is given so long. */
 const ANSWER_LIMIT_MS = 10_000;
+const USER_AGENT = 'pool (is it ready?)';
+
+/** How a question was answered: with any status at all. */
+export interface Answered {
+  status: number;
+  protocol: Endpoint['protocol'];
+}
 
 /**
- * Asks a published port over HTTP. Resolves to the status of the answer, any at all, or to
- * `undefined`: the engine's relay accepts connections before the application listens, so that
- * only an answer proves that somebody is there.
+ * Asks a published port over HTTP, and where somebody is there who speaks none, over HTTP/2 with
+ * prior knowledge. Resolves to the answer, any at all, or to `undefined`: the engine's relay
+ * accepts connections before the application listens, so that only an answer proves that somebody
+ * is there.
  */
-export function askHttp(
+export async function askHttp(
   port: number,
   host: string,
   signal: AbortSignal,
   path = '/',
-): Promise<number | undefined> {
-  const { promise, resolve } = Promise.withResolvers<number | undefined>();
+): Promise<Answered | undefined> {
+  const over = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_LIMIT_MS)]);
+  const first = await askHttp1(port, host, path, over);
+  if (typeof first === 'number') return { status: first, protocol: 'http' };
+  if (first === 'nobody' || over.aborted) return undefined;
+  const status = await askH2c(port, host, path, over);
+  if (status === undefined) return undefined;
+  // One that speaks both may have begun to listen between the two questions.
+  const again = await askHttp1(port, host, path, over);
+  if (typeof again === 'number') return { status: again, protocol: 'http' };
+  return { status, protocol: 'h2c' };
+}
+
+function askHttp1(
+  port: number,
+  host: string,
+  path: string,
+  signal: AbortSignal,
+): Promise<number | 'nobody' | 'no HTTP/1.1'> {
+  const { promise, resolve } = Promise.withResolvers<number | 'nobody' | 'no HTTP/1.1'>();
   const ask = request({
     host: '127.0.0.1',
     port,
     path,
-    headers: { host, 'user-agent': 'pool (is it ready?)', connection: 'close' },
+    headers: { host, 'user-agent': USER_AGENT, connection: 'close' },
     agent: false,
-    signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_LIMIT_MS)]),
+    signal,
   });
   ask.once('response', (response) => {
-    resolve(response.statusCode);
+    resolve(response.statusCode ?? 'no HTTP/1.1');
     response.destroy();
   });
-  ask.once('error', () => resolve(undefined));
-  ask.once('close', () => resolve(undefined));
+  ask.once('error', ({ code }: NodeJS.ErrnoException) => {
+    resolve(code === 'ECONNREFUSED' ? 'nobody' : 'no HTTP/1.1');
+  });
+  ask.once('close', () => resolve('no HTTP/1.1'));
   ask.end();
   return promise;
+}
+
+function askH2c(
+  port: number,
+  host: string,
+  path: string,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  const { promise, resolve } = Promise.withResolvers<number | undefined>();
+  const session = connect(`http://127.0.0.1:${port}`);
+  const ask = session.request({ ':path': path, ':authority': host, 'user-agent': USER_AGENT });
+  ask.once('response', ({ ':status': status }) => resolve(status));
+  session.on('error', () => {});
+  ask.on('error', () => {}).once('close', () => resolve(undefined));
+  signal.addEventListener('abort', () => resolve(undefined), { once: true });
+  return promise.finally(() => session.destroy());
 }

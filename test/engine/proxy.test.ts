@@ -1,7 +1,15 @@
 import { expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { GitRepository } from '../unit/fixtures/git-repository.ts';
-import { fresh, LABORATORY, node, page } from './fixtures/applications.ts';
+import {
+  type Application,
+  fresh,
+  H2C,
+  LABORATORY,
+  nghttpd,
+  node,
+  page,
+} from './fixtures/applications.ts';
 import { TestPool } from './fixtures/test-pool.ts';
 
 test('a WebSocket is held until the application is ready, and then carries words both ways', async () => {
@@ -115,4 +123,55 @@ test('a crawler gets a card and starts nothing', async () => {
     expect.stringContaining('A subject for the card'),
   ]);
   expect(pool.events).toEqual([]);
+});
+
+const SPEAKERS: [name: string, application: Application | undefined, says: RegExp][] = [
+  ['node:http2', node(H2C), /^HTTP\/2 for [0-9a-f]{40}\.\S+\/a\?b$/],
+  ['nghttpd', nghttpd(), /404 Not Found/],
+];
+
+test.each(SPEAKERS.filter(([, application]) => application !== undefined))(
+  'an application that speaks only HTTP/2 without TLS, %s, is recognised and shown',
+  async (_, application = {}, says) => {
+    using repository = new GitRepository();
+    const commit = await repository.commit(application);
+    await using pool = await TestPool.open([repository.path]);
+    const answer = await pool.visit(commit, { path: '/a?b' });
+    expect(answer.text).toMatch(says);
+    expect(answer.headers['x-pool-commit']).toBe(commit);
+    expect((await pool.state(commit)).state.endpoint).toMatchObject({ protocol: 'h2c' });
+    const shown = await pool.visit(commit, { navigation: true });
+    expect([shown.status, shown.text]).toEqual([200, expect.stringContaining('HTTP/2 ')]);
+    const socket = new WebSocket(`ws://127.0.0.1:${pool.port}/`, {
+      headers: { host: `${commit}.${pool.site}` },
+    });
+    const refused = Promise.withResolvers<number | undefined>();
+    socket.once('unexpected-response', (_request, response) =>
+      refused.resolve(response.statusCode),
+    );
+    socket.once('error', () => {});
+    expect(await refused.promise).toBe(501);
+  },
+);
+
+test('a body of a megabyte goes through HTTP/2 whole, there and back', async () => {
+  using repository = new GitRepository();
+  const commit = await repository.commit(node(H2C));
+  await using pool = await TestPool.open([repository.path]);
+  const body = 'x'.repeat(1_000_000);
+  const { text } = await pool.visit(commit, { method: 'POST', body });
+  expect(text === body).toBe(true);
+});
+
+test('a container that is gone a moment ago is told as 502 or made anew, never as a hang', async () => {
+  using repository = new GitRepository();
+  const commit = await repository.commit(page('Soon gone'));
+  await using pool = await TestPool.open([repository.path]);
+  await pool.visit(commit);
+  const [container] = await pool.containers();
+  await pool.engine.docker.getContainer(container?.Id ?? '').kill();
+  const statuses: number[] = [];
+  for (let index = 0; index < 20; index++) statuses.push((await pool.visit(commit)).status);
+  expect(statuses.every((status) => status === 200 || status === 502)).toBe(true);
+  expect(statuses.at(-1)).toBe(200);
 });

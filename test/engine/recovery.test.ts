@@ -1,11 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import {
-  type Builder,
-  KilledPool,
-  type Outcome,
-  type Point,
-  POINTS,
-} from './fixtures/killed-pool.ts';
+import { type Builder, KilledPool, type Point, POINTS } from './fixtures/killed-pool.ts';
 
 /** `npm run kills` asks for more of both. */
 const KILLS = Number(process.env['POOL_KILLS'] ?? 2);

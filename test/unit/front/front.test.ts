@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { type IncomingMessage, request as httpRequest } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
+import { LIMITS } from '../../../src/front/limits.ts';
 import type { PreviewState } from '../../../src/preview/state.ts';
 import { COMMIT, ID, STATES } from '../fixtures/fake-control.ts';
 import { HOST, openFront, openReadyFront } from '../fixtures/front.ts';
@@ -237,6 +238,74 @@ describe('a request that is no navigation is held', () => {
     front.control.state = STATES.ready;
     const answer = await front.get('/', 'Prefer: wait=0');
     expect([502, 503]).toContain(answer.status);
+  });
+});
+
+describe('what is held', () => {
+  it('is limited; the next is told so, until others are let go of', async () => {
+    expect(LIMITS.held).toBe(10_000);
+    const limits = { held: 1000 };
+    await using front = await openFront(STATES.building, { holdMs: 60_000, limits });
+    const clients = Array.from({ length: 10 }, () => new RawClient(front.port));
+    for (const { socket } of clients) socket.write(`${GET}\r\nHost: ${HOST}\r\n\r\n`.repeat(100));
+    await until('all are held', () => front.control.settledCalls === 1000);
+    const answer = await front.get('/');
+    expect(answer).toMatchObject({ status: 503, headers: { 'retry-after': '5' } });
+    expect(JSON.parse(answer.body)).toMatchObject({ title: 'Too many held requests' });
+    clients[0]?.socket.destroy();
+    await until('its places are free', () => front.listening.open.size === 9);
+    const held = front.get('/');
+    await until('the next is held', () => front.control.settledCalls === 1001);
+    front.control.move(STATES.failed);
+    expect((await held).status).toBe(502);
+    for (const client of clients) client[Symbol.dispose]();
+  });
+
+  it.each([
+    ['no body', 0, 0],
+    ['a body that is here whole', 60_000, 60_000],
+    ['a body that still arrives', 1_000_000, 60_000],
+  ])('with %s frees its place at once when the visitor leaves', async (_, length, sent) => {
+    const limits = { held: 1 };
+    await using front = await openFront(STATES.building, { holdMs: 60_000, limits });
+    for (const times of [1, 2]) {
+      using client = new RawClient(front.port);
+      client.send('POST / HTTP/1.1', `Host: ${HOST}`, `Content-Length: ${length}`);
+      client.socket.write('x'.repeat(sent));
+      await until('it is held', () => front.control.settledCalls === times);
+      client.socket.end();
+      await until('it is gone', () => front.listening.open.size === 0);
+    }
+    expect(front.control.settledCalls).toBe(2);
+  });
+
+  it('is told to come again when pool ends, and so is whoever comes then', async () => {
+    await using front = await openFront(STATES.building, { holdMs: 60_000 });
+    const held = front.get('/');
+    await until('it is held', () => front.control.settledCalls === 1);
+    front.end();
+    // The control plane gives up what it makes.
+    front.control.move(STATES.failed);
+    for (const answer of [await held, await front.get('/'), await front.get('/', HTML)]) {
+      expect(answer).toMatchObject({ status: 503, headers: { 'retry-after': '2' } });
+      expect(answer.body).toContain('Pool is restarting');
+    }
+  });
+
+  it('is told so too where the control plane says nothing any more', async () => {
+    await using front = await openFront(STATES.building, { holdMs: 60_000 });
+    const held = front.get('/');
+    await until('it is held', () => front.control.settledCalls === 1);
+    front.end();
+    expect((await held).status).toBe(503);
+  });
+
+  it('is not what is ready: that is answered until pool is gone', async () => {
+    await using app = await httpServer((_, response) => response.end('ok'));
+    await using front = await openReadyFront(app.port);
+    await front.get('/');
+    front.end();
+    expect((await front.get('/')).body).toBe('ok');
   });
 });
 

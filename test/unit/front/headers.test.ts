@@ -1,11 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { requestHeaders, responseHeaders } from '../../../src/front/headers.ts';
+import { requestHeaders, responseHeaders, trailers } from '../../../src/front/headers.ts';
 
-const CLIENT = { address: '192.0.2.1', protocol: 'https', host: 'main.pool.dev' } as const;
 const FORWARDED =
   'X-Forwarded-For 192.0.2.1 X-Forwarded-Host main.pool.dev X-Forwarded-Proto https'.split(' ');
 
-const sent = (...headers: string[]) => requestHeaders(headers, CLIENT);
+const sent = (...headers: string[]) => requestHeaders(headers, FORWARDED);
 
 describe("a request's headers", () => {
   it('keep their order, their case and their doubles', () => {
@@ -65,6 +64,29 @@ describe("a request's headers", () => {
       ...FORWARDED,
     ]);
   });
+});
+
+it.each([
+  [
+    ['Transfer-Encoding', 'chunked', 'Trailer', 'X-Sum'],
+    ['Trailer', 'X-Sum', 'Transfer-Encoding', 'chunked'],
+  ],
+  [
+    ['Content-Length', '3', 'Trailer', 'X-Sum'],
+    ['Content-Length', '3'],
+  ],
+])('Trailer is kept where there may be trailers: %o', (headers, told) => {
+  expect(sent(...headers)).toEqual([...told, ...FORWARDED]);
+});
+
+it('trailers keep order, case and doubles, and say nothing that frames, addresses or vouches', () => {
+  const kept = ['X-Sum', '1', 'x-sum', '2'];
+  const dropped =
+    'Content-Length 3 HOST a Transfer-Encoding chunked X-Forwarded-For a Trailer b'.split(' ');
+  expect(trailers([...dropped, ...kept])).toEqual([
+    ['X-Sum', '1'],
+    ['x-sum', '2'],
+  ]);
 });
 
 describe("an answer's headers", () => {

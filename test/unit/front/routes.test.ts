@@ -54,6 +54,17 @@ describe('a route', () => {
     expect(routes.of(ID)).toBeUndefined();
   });
 
+  it('that was withdrawn does not come back by a late word of it', () => {
+    const routes = new Routes();
+    routes.publish(route(2, 20_002));
+    routes.withdraw(ID);
+    routes.publish(route(1, 20_001));
+    routes.publish(route(2, 20_002));
+    expect(routes.of(ID)).toBeUndefined();
+    routes.publish(route(3, 20_003));
+    expect(portOf(routes)).toBe(20_003);
+  });
+
   it('has an upstream for each published port', () => {
     const routes = new Routes();
     routes.publish(route(1, 20_000, { 9229: 20_001 }));
@@ -61,6 +72,15 @@ describe('a route', () => {
     expect(upstreams?.get(3000)?.address).toEqual({ host: '127.0.0.1', port: 20_000 });
     expect(upstreams?.get(9229)?.address).toEqual({ host: '127.0.0.1', port: 20_001 });
     expect(upstreams?.get(20_000)).toBeUndefined();
+  });
+
+  it('speaks on its own port what the application was heard to speak, and HTTP/1.1 on the others', () => {
+    const routes = new Routes();
+    const { endpoint, ...rest } = route(1, 20_000, { 9229: 20_001 });
+    routes.publish({ ...rest, endpoint: { ...endpoint, protocol: 'h2c' } });
+    const upstreams = routes.of(ID)?.upstreams;
+    expect(upstreams?.get(3000)?.protocol).toBe('h2c');
+    expect(upstreams?.get(9229)?.protocol).toBe('http');
   });
 
   it('ends its idle and its busy connections with itself', async () => {

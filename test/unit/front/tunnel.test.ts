@@ -68,9 +68,9 @@ describe('a WebSocket', () => {
       'x-forwarded-for': '127.0.0.1',
       'x-forwarded-host': HOST,
       'x-forwarded-proto': 'http',
+      forwarded: `for=127.0.0.1;host="${HOST}";proto=http`,
     });
     expect(headers['x-forwarded-prefix']).toBeUndefined();
-    expect(headers['forwarded']).toBeUndefined();
     const large = 'x'.repeat(500_000);
     socket.send(large);
     expect(await message(socket)).toBe(large);
@@ -199,6 +199,19 @@ describe('an Upgrade that is no WebSocket is an ordinary request', () => {
       () => client.text.endsWith('ok') || client.text.includes('\r\nok\r\n'),
     );
     expect(parseAnswer(client.text).status).toBe(200);
+    expect(upgrade).toBeUndefined();
+  });
+
+  it('a WebSocket in HTTP/1.0, which knows none', async () => {
+    let upgrade: string | undefined = 'unset';
+    await using app = await httpServer((request, response) => {
+      upgrade = request.headers.upgrade;
+      response.end('ok');
+    });
+    await using front = await openReadyFront(app.port);
+    using client = new RawClient(front.port);
+    client.send('GET / HTTP/1.0', ...HANDSHAKE.slice(1));
+    expect(parseAnswer(await client.ended).status).toBe(200);
     expect(upgrade).toBeUndefined();
   });
 

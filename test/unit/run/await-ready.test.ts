@@ -1,3 +1,5 @@
+import { createServer } from 'node:http';
+import { createServer as createHttp2Server } from 'node:http2';
 import { describe, expect, it } from 'vitest';
 import { awaitReady, LAST_LINES } from '../../../src/run/await-ready.ts';
 import { toPort } from '../../../src/address/label.ts';
@@ -6,8 +8,8 @@ import type { Endpoint } from '../../../src/run/endpoint.ts';
 import type { ListeningSocket } from '../../../src/run/listening.ts';
 import { askHttp } from '../../../src/run/probe.ts';
 import { endpointAt } from '../fixtures/fake-control.ts';
-import { httpServer, tcpServer } from '../fixtures/servers.ts';
-import { NEVER } from '../fixtures/until.ts';
+import { httpServer, listening, tcpServer } from '../fixtures/servers.ts';
+import { NEVER, until } from '../fixtures/until.ts';
 
 const RUNNING: Vitals = { running: true, exitCode: 0, outOfMemory: false };
 
@@ -75,7 +77,7 @@ async function ready(
 describe('a probe', () => {
   it.each([200, 204, 301, 401, 404, 500, 503])('takes %i for an answer', async (status) => {
     await using app = await httpServer((_, response) => response.writeHead(status).end());
-    expect(await askHttp(app.port, 'x', NEVER)).toBe(status);
+    expect(await askHttp(app.port, 'x', NEVER)).toEqual({ status, protocol: 'http' });
   });
 
   it('asks as a visitor would: by name, at the top, and says who it is', async () => {
@@ -96,7 +98,7 @@ describe('a probe', () => {
 
   it('does not wait for the end of a long answer', async () => {
     await using app = await httpServer((_, response) => response.write('x'.repeat(1000)));
-    expect(await askHttp(app.port, 'x', NEVER)).toBe(200);
+    expect(await askHttp(app.port, 'x', NEVER)).toMatchObject({ status: 200 });
   });
 
   it('takes a connection that is accepted and closed for no answer', async () => {
@@ -107,6 +109,35 @@ describe('a probe', () => {
   it('takes what is no HTTP for no answer', async () => {
     await using other = await tcpServer((socket) => socket.end('SSH-2.0-x\r\n'));
     expect(await askHttp(other.port, 'x', NEVER)).toBeUndefined();
+  });
+
+  it('asks one that speaks no HTTP/1.1 by HTTP/2 with prior knowledge', async () => {
+    const seen: unknown[] = [];
+    const server = createHttp2Server((request, response) => {
+      seen.push([request.method, request.url, request.authority]);
+      response.writeHead(404).end();
+    });
+    await using app = await listening(server);
+    expect(await askHttp(app.port, 'main.pool.dev', NEVER)).toEqual({
+      status: 404,
+      protocol: 'h2c',
+    });
+    expect(seen).toEqual([['GET', '/', 'main.pool.dev']]);
+    expect((await ready(app.port)).answering?.protocol).toBe('h2c');
+    expect((await ready(app.port, { adopted: true })).answering?.protocol).toBe('h2c');
+    await until('nothing is left open', () => app.open.size === 0);
+  });
+
+  it('believes one that speaks both to speak HTTP/1.1, whichever it answered first', async () => {
+    const http1 = createServer((_, response) => response.end());
+    const http2 = createHttp2Server((_, response) => response.end());
+    let connections = 0;
+    await using app = await tcpServer((socket) => {
+      connections += 1;
+      if (connections === 1) socket.destroy();
+      else (connections === 2 ? http2 : http1).emit('connection', socket);
+    });
+    expect(await askHttp(app.port, 'x', NEVER)).toEqual({ status: 200, protocol: 'http' });
   });
 
   it('takes nobody for no answer', async () => {
@@ -125,12 +156,13 @@ describe('an application is ready', () => {
     let asked = 0;
     await using app = await tcpServer((socket) => {
       asked += 1;
-      const awake = asked > 3;
+      // Each question is asked twice, by HTTP/1.1 and by HTTP/2.
+      const awake = asked > 6;
       if (!awake) socket.destroy();
       else socket.once('data', () => socket.end('HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n'));
     });
     expect(await ready(app.port)).toMatchObject({ error: undefined, lines: [] });
-    expect(asked).toBe(4);
+    expect(asked).toBe(7);
   });
 
   it('soon after it answers', async () => {
