@@ -126,14 +126,22 @@ test('the log is followed to its end', async () => {
 
 test('a rebuild is a build anew, and answers as before', async () => {
   using repository = new GitRepository();
-  await repository.commit(page('shop', [fresh('date')]));
+  const first = await repository.commit(
+    page('shop', [fresh('tr -dc a-z < /dev/urandom | head -c 16 > random')]),
+  );
+  await repository.commit({}, 'Share its image');
   await using pool = await TestPool.open([repository.path]);
   const { run } = to(pool);
-  expect((await run('wait', 'main')).code).toBe(0);
+  const random = async (ref: string) => (await pool.visit(ref, { path: '/random' })).text;
+  const before = await random(first);
+  expect(await random('main')).toBe(before);
   expect((await run('rebuild', 'main')).code).toBe(0);
   expect((await run('wait', 'main')).code).toBe(0);
   expect(pool.count('building')).toBe(2);
-  expect((await pool.visit('main')).text).toContain('shop');
+  expect(await random('main')).not.toBe(before);
+  expect(await random(first), 'the other commit keeps what it has').toBe(before);
+  expect((await run('rebuild', 'main', '--pull')).code).toBe(0);
+  expect((await run('wait', 'main')).code, 'no registry has the base image').not.toBe(0);
 });
 
 test('without a pool each command says how to start one', async () => {
