@@ -1,3 +1,8 @@
+import { plainLine } from '../plain-text.ts';
+
+/** The base is shown, and kept in a label: a name that is longer is none. */
+const SHOWN = 200;
+
 /** What pool must know of a Dockerfile before it is built. */
 export interface DockerfileFacts {
   /** Whether an ARG asks for the commit: then each commit has an image of its own. */
@@ -29,7 +34,7 @@ function baseOf(lines: readonly string[], target: string | undefined): string | 
   if (target === undefined) stage = stages.at(-1);
   // A stage stands only on earlier ones, so that this ends.
   for (let on = stage; on !== undefined; on = earlier(on)) stage = on;
-  return stage?.from;
+  return stage && plainLine(stage.from).slice(0, SHOWN);
 
   function earlier(on: { at: number; from: string }) {
     return stages.find(({ at, name }) => at < on.at && name === on.from.toLowerCase());

@@ -22,6 +22,8 @@ describe('a Dockerfile', () => {
     ['FROM nginx AS nginx', undefined, 'nginx'],
     ['FROM nginx', 'nothing', undefined],
     ['', undefined, undefined],
+    ['FROM a\u202Eb\u001B[31mc', undefined, 'abc'],
+    [`FROM ${'x'.repeat(300)}`, undefined, 'x'.repeat(200)],
   ])('%j with target %s stands on %s', (text, target, base) => {
     expect(readDockerfile(text, target).base).toBe(base);
   });
