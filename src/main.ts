@@ -204,7 +204,7 @@ export async function openPool(
       return containers.start({ image, name, repository, commit, environment, ports }, over);
     },
     holdContainer: (endpoint) => containers.hold(endpoint),
-    awaitReady(wanted, container, { health }, listener, over) {
+    awaitReady(wanted, container, { health, protocol }, listener, over) {
       const lines = (written: readonly string[]) => listener.lines(written);
       return awaitReady(
         containers,
@@ -213,7 +213,7 @@ export async function openPool(
         lines,
         config.startTimeoutMs,
         over,
-        health,
+        { health, protocol },
       );
     },
   };

@@ -5,7 +5,7 @@ import type { Containers, Health, StartedContainer, Vitals } from './containers.
 import { untilElsewhere } from './elsewhere.ts';
 import type { Endpoint } from './endpoint.ts';
 import { type ListeningSocket, whereItListens } from './listening.ts';
-import { askHttp } from './probe.ts';
+import { askHttp, type Declared } from './probe.ts';
 
 /** Between two questions: short beside any start, long beside what a question costs. */
 const ASK_EVERY_MS = 25;
@@ -31,7 +31,7 @@ export async function awaitReady(
   lines: (lines: readonly string[]) => void,
   limitMs: number,
   signal: AbortSignal,
-  health?: string,
+  declared: Declared = {},
 ): Promise<Endpoint> {
   const { endpoint, again } = container;
   const found = await attempt(endpoint, endpoint.guessed === true);
@@ -49,7 +49,7 @@ export async function awaitReady(
     const over = AbortSignal.any([signal, AbortSignal.timeout(limitMs), done.signal]);
     try {
       const first = await Promise.race([
-        firstAnswer(at, hostname, health, told, over),
+        firstAnswer(at, hostname, declared, told, over),
         // What was ready before, under an earlier process, is not judged by its health any more.
         untilEnd(containers, at.containerId, again !== undefined, over),
         untilElsewhere(containers, at, mayMove, lines, over),
@@ -57,7 +57,7 @@ export async function awaitReady(
       signal.throwIfAborted();
       const [[asked, status] = []] = told;
       if (first === undefined && status !== undefined)
-        throw unready(asked, status, health, limitMs);
+        throw unready(asked, status, declared.health, limitMs);
       if (first === undefined)
         throw silent(at, limitMs, await containers.listening(at.containerId));
       return Array.isArray(first) ? first : answering(at, first);
@@ -86,15 +86,15 @@ export const LAST_LINES = '--- the last lines of the application';
 async function firstAnswer(
   { port, published, guessed }: Endpoint,
   hostname: string,
-  health: string | undefined,
+  declared: Declared,
   told: Map<number, number>,
   over: AbortSignal,
 ): Promise<Pick<Endpoint, 'port' | 'protocol'> | undefined> {
   const ask = async (asked: number, afterMs: number) => {
     await pause(afterMs, over);
     while (!over.aborted) {
-      const answer = await askHttp(published[asked] ?? 0, hostname, over, health);
-      if (answer !== undefined && isReady(answer.status, health))
+      const answer = await askHttp(published[asked] ?? 0, hostname, over, declared);
+      if (answer !== undefined && isReady(answer.status, declared))
         return { port: asked as Port, protocol: answer.protocol };
       if (answer !== undefined) told.set(asked, answer.status);
       await pause(ASK_EVERY_MS, over);
@@ -114,7 +114,7 @@ async function firstAnswer(
   ]);
 }
 
-function isReady(status: number, health: string | undefined): boolean {
+function isReady(status: number, { health }: Declared): boolean {
   return health === undefined || (status >= 200 && status < 400);
 }
 

@@ -12,9 +12,15 @@ export interface Answered {
   protocol: Endpoint['protocol'];
 }
 
+/** What a commit says of its application: the path that tells when it is ready, and what it speaks. */
+export interface Declared {
+  health?: string | undefined;
+  protocol?: Endpoint['protocol'] | undefined;
+}
+
 /**
  * Asks a published port over HTTP, and where somebody is there who speaks none, over HTTP/2 with
- * prior knowledge. Resolves to the answer, any at all, or to `undefined`: the engine's relay
+ * prior knowledge; by the protocol that is declared alone, where one is. Resolves to the answer, any at all, or to `undefined`: the engine's relay
  * accepts connections before the application listens, so that only an answer proves that somebody
  * is there.
  */
@@ -22,12 +28,16 @@ export async function askHttp(
   port: number,
   host: string,
   signal: AbortSignal,
-  path = '/',
+  { health: path = '/', protocol }: Declared = {},
 ): Promise<Answered | undefined> {
   const over = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_LIMIT_MS)]);
+  if (protocol === 'h2c') {
+    const status = await askH2c(port, host, path, over);
+    return status === undefined ? undefined : { status, protocol };
+  }
   const first = await askHttp1(port, host, path, over);
   if (typeof first === 'number') return { status: first, protocol: 'http' };
-  if (first === 'nobody' || over.aborted) return undefined;
+  if (first === 'nobody' || protocol === 'http' || over.aborted) return undefined;
   const status = await askH2c(port, host, path, over);
   if (status === undefined) return undefined;
   // One that speaks both may have begun to listen between the two questions.

@@ -54,6 +54,7 @@ async function ready(
     adopted = false,
     limitMs = 2000,
     signal = NEVER,
+    declared = {},
   } = {},
 ) {
   const lines: string[] = [];
@@ -67,6 +68,7 @@ async function ready(
     (told) => lines.push(...told),
     limitMs,
     signal,
+    declared,
   ).then(
     (answering) => ({ answering, error: undefined }),
     (error: unknown) => ({ answering: undefined, error }),
@@ -140,6 +142,20 @@ describe('a probe', () => {
     expect(await askHttp(app.port, 'x', NEVER)).toEqual({ status: 200, protocol: 'http' });
   });
 
+  it('asks by the protocol that is declared, and by no other', async () => {
+    let connections = 0;
+    const server = createHttp2Server((_, response) => response.writeHead(204).end());
+    server.on('connection', () => (connections += 1));
+    await using app = await listening(server);
+    expect(await askHttp(app.port, 'x', NEVER, { protocol: 'h2c' })).toEqual({
+      status: 204,
+      protocol: 'h2c',
+    });
+    expect(connections).toBe(1);
+    expect(await askHttp(app.port, 'x', NEVER, { protocol: 'http' })).toBeUndefined();
+    expect(connections).toBe(2);
+  });
+
   it('takes nobody for no answer', async () => {
     expect(await askHttp(1, 'x', NEVER)).toBeUndefined();
   });
@@ -152,6 +168,23 @@ describe('a probe', () => {
 });
 
 describe('an application is ready', () => {
+  it.each([200, 302, 399])('when its health path answers %i', async (status) => {
+    await using app = await httpServer((_, response) => response.writeHead(status).end());
+    const { answering } = await ready(app.port, { declared: { health: '/up' } });
+    expect(answering).toMatchObject({ port: 3000 });
+  });
+
+  it.each([404, 503])('not while its health path answers %i', async (status) => {
+    await using app = await httpServer((request, response) => {
+      response.writeHead(request.url === '/up' ? status : 200).end();
+    });
+    const { error } = await ready(app.port, { declared: { health: '/up' }, limitMs: 150 });
+    expect(error).toMatchObject({
+      code: 'no-answer',
+      message: expect.stringContaining(`answered ${status} to GET /up on port 3000`),
+    });
+  });
+
   it('when it answers, and not when the relay accepts', async () => {
     let asked = 0;
     await using app = await tcpServer((socket) => {
