@@ -95,3 +95,22 @@ test("a problem of .pool.yml is told on the preview's page, as the commit's own 
   expect(shown.text).toContain('unknown key &quot;ports&quot;; did you mean &quot;port&quot;?');
   expect(pool.count('building')).toBe(0);
 });
+
+test('an application that speaks both is spoken to as its commit says', async () => {
+  using repository = new GitRepository();
+  const server = `
+    const http1 = require('node:http').createServer((_, response) => response.end('by HTTP/1.1'));
+    const http2 = require('node:http2').createServer((_, response) => response.end('by HTTP/2'));
+    require('node:net').createServer((socket) => socket.once('readable', () => {
+      const first = socket.read(3);
+      if (first === null) return socket.destroy();
+      socket.unshift(first);
+      (String(first) === 'PRI' ? http2 : http1).emit('connection', socket);
+    })).listen(3000);
+  `;
+  const silent = await repository.commit(node(server));
+  const said = await repository.commit({ '.pool.yml': 'protocol: h2c\n' });
+  await using pool = await TestPool.open([repository.path]);
+  expect((await pool.visit(silent)).text).toBe('by HTTP/1.1');
+  expect((await pool.visit(said)).text).toBe('by HTTP/2');
+});
