@@ -191,7 +191,7 @@ describe.runIf(CHROMIUM !== undefined)('in a browser', () => {
       }
       await tab.page.getByRole('button', { name: 'Rebuild' }).click();
       await tab.page.locator('.dot.failed').waitFor();
-      const reason = tab.page.locator('dd', { hasText: 'A base image cannot be had' });
+      const reason = tab.page.locator('dd', { hasText: /^A base image cannot be had/ });
       await reason.waitFor({ timeout: 20_000 });
       expect(tab.page.url()).toBe(`${pool.url(words)}_pool/`);
       expect(tab.complaints).toEqual([]);
