@@ -24,8 +24,9 @@ export function trustOf(proxies: readonly string[]): Trust {
  */
 export function clientSide({ socket, rawHeaders }: IncomingMessage, trust: Trust): ClientSide {
   const address = socket.remoteAddress?.replace(/^::ffff:|%.*$/g, '') ?? 'unknown';
+  const trusted = trust(address);
   const told = (name: string) =>
-    trust(address) ? valuesOf(rawHeaders, name).filter((value) => value.trim() !== '') : [];
+    trusted ? valuesOf(rawHeaders, name).filter((value) => value.trim() !== '') : [];
   // The last value is the proxy's own; what stands before it, it may have had from anybody.
   const last = (name: string) => told(name).join(',').split(',').at(-1)?.trim();
   const protocol = last('x-forwarded-proto')?.toLowerCase() === 'https' ? 'https' : 'http';

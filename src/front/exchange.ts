@@ -31,6 +31,9 @@ export interface Exchange {
   ): Promise<void>;
 }
 
+/** Why a wait ends with its exchange; an error made for each would cost as much as a header. */
+const OVER = 'the exchange is over';
+
 /** What the front grants, and whom it believes. */
 export interface ExchangeOptions {
   limits: Limits;
@@ -44,7 +47,7 @@ export function httpExchange(
   { limits, trust }: ExchangeOptions,
 ): Exchange {
   const controller = new AbortController();
-  response.once('close', () => controller.abort());
+  response.once('close', () => controller.abort(OVER));
   return {
     request,
     over: controller.signal,
@@ -74,7 +77,7 @@ export function upgradeExchange(
   { trust }: ExchangeOptions,
 ): Exchange {
   const controller = new AbortController();
-  socket.once('close', () => controller.abort());
+  socket.once('close', () => controller.abort(OVER));
   socket.on('error', () => socket.destroy());
   const unwatch = watchForEnd(socket);
   return {

@@ -149,10 +149,11 @@ class Forwarding implements Listener {
       return;
     }
     this.#state = 'answering';
-    // The head goes at once, byte for byte: `flushHeaders` would write it in UTF-8.
-    response.write('', 'latin1');
     response.on('drain', this.#stir);
     body.pipe(response, { end: false });
+    // The head goes at once, with what is here of the body, and byte for byte: `flushHeaders` would
+    // write it in UTF-8.
+    response.write('', 'latin1');
   }
 
   onEnd(raw: readonly string[]): void {
@@ -245,6 +246,8 @@ class Forwarding implements Listener {
   /** Lets go of both ends. */
   #drop(): void {
     clearTimeout(this.#patience);
+    // A cleared timer that is refreshed would run again.
+    this.#patience = undefined;
     const { request, response } = this.#ends;
     request.off('data', this.#stir).off('end', this.#end).off('close', this.#left);
     response.off('drain', this.#stir).off('close', this.#left);

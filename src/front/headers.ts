@@ -62,9 +62,7 @@ export function isPlainlyFramed(raw: readonly string[]): boolean {
 
 /** Every value of a header, in order. */
 export function valuesOf(raw: readonly string[], wanted: string): string[] {
-  return pairs(raw)
-    .filter(([name]) => name.toLowerCase() === wanted)
-    .map(([, value]) => value);
+  return raw.filter((_, index) => index % 2 === 1 && raw[index - 1]?.toLowerCase() === wanted);
 }
 
 /** A message's headers without those of its connection, those that Connection names among them. */
@@ -75,10 +73,10 @@ export function endToEnd(
   const named = valuesOf(raw, 'connection')
     .flatMap((value) => value.split(',').map((token) => token.trim().toLowerCase()))
     .filter((name) => !KEPT.has(name));
-  const dropped = new Set([...HOP_BY_HOP, ...named]);
-  return pairs(raw)
-    .filter(([name]) => !dropped.has(name.toLowerCase()) && !drop(name.toLowerCase()))
-    .flat();
+  return raw.filter((_, index) => {
+    const name = raw[index - (index % 2)]?.toLowerCase() ?? '';
+    return !HOP_BY_HOP.has(name) && !named.includes(name) && !drop(name);
+  });
 }
 
 /** Headers as pairs, out of a list of names and values in turn. */

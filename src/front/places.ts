@@ -102,6 +102,8 @@ export async function stillArrives(
 ): Promise<boolean> {
   if (!hasBody(request)) return false;
   if (request.headers.expect !== undefined) return true;
+  // What came with the head has been read in a moment.
+  await Promise.resolve();
   if (!request.complete && request.readableLength === 0) {
     const signal = AbortSignal.any([over, AbortSignal.timeout(firstBytesMs)]);
     await once(request, 'readable', { signal }).catch(() => {});

@@ -13,13 +13,15 @@ export type Protocol = 'http' | 'h2c';
 
 /** Applications close idle connections after 5 s (Node's default) or later: be first. */
 const IDLE_MS = 4000;
+/** Kept for the next request: as many as browsers and scripts use side by side, for that while. */
+const IDLE_LIMIT = 256;
 
 /** The connections to one endpoint; all of them end when its route does. */
 export class Upstream implements Disposable {
   readonly address: UpstreamAddress;
   readonly protocol: Protocol;
   readonly places: Places;
-  readonly #agent = new Agent({ keepAlive: true, maxFreeSockets: 32, timeout: IDLE_MS });
+  readonly #agent = new Agent({ keepAlive: true, maxFreeSockets: IDLE_LIMIT, timeout: IDLE_MS });
   readonly #h2c: H2cConnection | undefined;
   readonly #tunnels = new Set<Socket>();
   #disposed = false;
