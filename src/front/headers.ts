@@ -70,12 +70,14 @@ export function endToEnd(
   raw: readonly string[],
   drop: (name: string) => boolean = () => false,
 ): string[] {
-  const named = valuesOf(raw, 'connection')
-    .flatMap((value) => value.split(',').map((token) => token.trim().toLowerCase()))
-    .filter((name) => !KEPT.has(name));
+  const named = new Set(
+    valuesOf(raw, 'connection')
+      .flatMap((value) => value.split(',').map((token) => token.trim().toLowerCase()))
+      .filter((name) => !KEPT.has(name)),
+  );
   return raw.filter((_, index) => {
     const name = raw[index - (index % 2)]?.toLowerCase() ?? '';
-    return !HOP_BY_HOP.has(name) && !named.includes(name) && !drop(name);
+    return !HOP_BY_HOP.has(name) && !named.has(name) && !drop(name);
   });
 }
 
