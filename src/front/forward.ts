@@ -112,7 +112,7 @@ class Forwarding implements Listener {
   onInterim({ status, message, headers }: AnswerHead): void {
     const { request, response } = this.#ends;
     const { socket } = response;
-    // HTTP/1.0 knows no such answers; one whose turn has not come yet cannot give them.
+    // HTTP/1.0 knows no such answers.
     if (request.httpVersion === '1.0' || socket === null || this.#state !== 'asking') return;
     if (status === 100) this.#expects = false;
     // Whoever does not read must not make them pile up.
@@ -130,7 +130,6 @@ class Forwarding implements Listener {
     const bodyless = request.method === 'HEAD' || status === 204 || status === 304;
     const sized = valuesOf(headers, 'content-length').length > 0;
     this.#mayTrail = request.httpVersion === '1.1' && !bodyless && !sized;
-    response.sendDate = false;
     try {
       const list = responseHeaders(headers, options.own, this.#mayTrail);
       if (message === undefined) response.writeHead(status, list);
@@ -237,9 +236,8 @@ class Forwarding implements Listener {
   #cut(): void {
     const { request, response } = this.#ends;
     const { httpVersion, socket } = request;
-    // The end of the connection is the end of the body there; and a turn may not have come yet.
+    // The end of the connection is the end of the body there.
     if (httpVersion === '1.0') socket.resetAndDestroy();
-    else if (response.socket === null) socket.destroy();
     else response.destroy();
   }
 

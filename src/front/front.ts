@@ -8,7 +8,6 @@ import type { Control, Visit } from '../preview/control.ts';
 import type { PreviewId } from '../preview/preview.ts';
 import type { PreviewState } from '../preview/state.ts';
 import { problemAnswer, textAnswer } from './answers.ts';
-import { BadBytes } from './bad-bytes.ts';
 import { type Client, clientOf } from './client.ts';
 import { trustOf } from './client-side.ts';
 import { decide } from './decide.ts';
@@ -24,6 +23,7 @@ import {
   silentAnswer,
   tooMany,
 } from './own-answers.ts';
+import { Pipelines } from './pipelines.ts';
 import { hasBody } from './places.ts';
 import { POOL_PATH, poolAnswer } from './pool-paths.ts';
 import type { LiveRoute, Routes } from './routes.ts';
@@ -78,21 +78,22 @@ export function createFront(options: FrontOptions): Server {
   });
   // `maxHeaderSize` limits them; what Node counts beyond a thousand it would leave out silently.
   server.maxHeadersCount = 0;
-  const badBytes = new BadBytes();
+  const pipelines = new Pipelines();
   const handle = (exchange: Exchange) => void front.handle(exchange);
   const onRequest = (request: IncomingMessage, response: ServerResponse) => {
-    badBytes.follow(response);
-    handle(httpExchange(request, response, granted));
+    pipelines.follow(response, () => handle(httpExchange(request, response, granted)));
   };
   // An application that refuses a body does so before it was sent.
   server.on('request', onRequest).on('checkContinue', onRequest);
   // Node answers 417 to what it does not know; the application may know it.
   server.on('checkExpectation', onRequest);
-  server.on('upgrade', (request, socket, head) =>
-    handle(upgradeExchange(request, socket as Socket, head, tunnel, granted)),
-  );
-  server.on('connect', (_request, socket) => badBytes.refuseConnect(socket as Socket));
-  server.on('clientError', (error, socket) => badBytes.refuse(error, socket as Socket));
+  server.on('upgrade', (request, socket, head) => {
+    // Node has let go of the connection, which owes an answer: two would be mixed in it.
+    if (pipelines.isBusy(socket as Socket)) socket.destroy();
+    else handle(upgradeExchange(request, socket as Socket, head, tunnel, granted));
+  });
+  server.on('connect', (_request, socket) => pipelines.refuseConnect(socket as Socket));
+  server.on('clientError', (error, socket) => pipelines.refuse(error, socket as Socket));
   return server;
 }
 

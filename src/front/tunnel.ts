@@ -50,6 +50,8 @@ export class Tunnel implements Disposable {
       });
       // http-proxy joins slashes; the application gets the target as it was written.
       outgoing.path = originForm(request.url ?? '/');
+      // http-proxy writes heads as text, and they are bytes.
+      request.socket.setDefaultEncoding('latin1');
       outgoing.once('upgrade', (answer: IncomingMessage) => {
         keepEndToEnd(answer, { connection: 'Upgrade', upgrade: 'websocket' });
         Object.assign(answer.headers, handshake?.own);

@@ -244,18 +244,18 @@ describe('a request that is no navigation is held', () => {
 describe('what is held', () => {
   it('is limited; the next is told so, until others are let go of', async () => {
     expect(LIMITS.held).toBe(10_000);
-    const limits = { held: 1000 };
+    const limits = { held: 50 };
     await using front = await openFront(STATES.building, { holdMs: 60_000, limits });
-    const clients = Array.from({ length: 10 }, () => new RawClient(front.port));
-    for (const { socket } of clients) socket.write(`${GET}\r\nHost: ${HOST}\r\n\r\n`.repeat(100));
-    await until('all are held', () => front.control.settledCalls === 1000);
+    const clients = Array.from({ length: 50 }, () => new RawClient(front.port));
+    for (const client of clients) client.send(GET, `Host: ${HOST}`);
+    await until('all are held', () => front.control.settledCalls === 50);
     const answer = await front.get('/');
     expect(answer).toMatchObject({ status: 503, headers: { 'retry-after': '5' } });
     expect(JSON.parse(answer.body)).toMatchObject({ title: 'Too many held requests' });
     clients[0]?.socket.destroy();
-    await until('its places are free', () => front.listening.open.size === 9);
+    await until('its places are free', () => front.listening.open.size === 49);
     const held = front.get('/');
-    await until('the next is held', () => front.control.settledCalls === 1001);
+    await until('the next is held', () => front.control.settledCalls === 51);
     front.control.move(STATES.failed);
     expect((await held).status).toBe(502);
     for (const client of clients) client[Symbol.dispose]();

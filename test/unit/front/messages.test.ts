@@ -214,6 +214,21 @@ describe('headers', () => {
   });
 });
 
+it.each([
+  [
+    'of the application is kept',
+    ['DATE: Thu, 01 Jan 2026 00:00:00 GMT'],
+    /^DATE: Thu, 01 Jan 2026/m,
+  ],
+  ["is pool's where the application has no clock", [], /^Date: .+ GMT\r$/m],
+])('the Date of an answer %s', async (_, headers, date) => {
+  await using app = await saying('HTTP/1.1 200 OK', ...headers, 'Content-Length: 0', '', '');
+  await using front = await openReadyFront(app.port);
+  const { head } = await front.get('/');
+  expect(head).toMatch(date);
+  expect(head.match(/^date:/gim)).toHaveLength(1);
+});
+
 it.each(['gzip, chunked', 'gzip', 'identity'])(
   'an answer whose transfer coding is %s is not passed off as plain: 502',
   async (coding) => {

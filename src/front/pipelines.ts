@@ -7,13 +7,33 @@ const ANSWERS: Readonly<Record<string, [status: string, reason: string]>> = {
   ERR_HTTP_REQUEST_TIMEOUT: ['408 Request Timeout', 'the headers took too long'],
 };
 
-/** Answers what Node's parser refuses, in one short line, and closes the connection. */
-export class BadBytes {
-  readonly #last = new WeakMap<Socket, ServerResponse>();
+/** Requests of one connection that may be here and unanswered; nobody writes so many ahead. */
+const PIPELINE_LIMIT = 100;
 
-  /** Notes which response is the last that a connection waits for. */
-  follow(response: ServerResponse): void {
-    this.#last.set(response.req.socket, response);
+/**
+ * The order on each connection: a request is begun when the one before it was answered, and what
+ * Node's parser refuses is answered in one short line, which ends the connection.
+ */
+export class Pipelines {
+  readonly #lines = new WeakMap<Socket, { last: ServerResponse; open: number }>();
+
+  /** Calls `begin` when it is a response's turn. */
+  follow(response: ServerResponse, begin: () => void): void {
+    const { socket } = response.req;
+    const line = this.#lines.get(socket) ?? { last: response, open: 0 };
+    const before = this.isBusy(socket) ? line.last : undefined;
+    this.#lines.set(socket, line);
+    line.last = response;
+    line.open += 1;
+    response.once('close', () => (line.open -= 1));
+    if (line.open > PIPELINE_LIMIT) socket.destroy();
+    else if (before === undefined) begin();
+    else before.once('close', begin);
+  }
+
+  /** True while an answer is owed on a connection. */
+  isBusy(socket: Socket): boolean {
+    return (this.#lines.get(socket)?.open ?? 0) > 0;
   }
 
   refuse(error: NodeJS.ErrnoException, socket: Socket): void {
@@ -29,9 +49,9 @@ export class BadBytes {
 
   /** A refusal must not be taken for the answer to an earlier request, nor for a part of it. */
   #mayAnswer(socket: Socket): boolean {
-    const last = this.#last.get(socket);
-    if (last === undefined || last.writableFinished) return socket.writable;
-    return !last.headersSent && !last.req.complete && last.socket !== null;
+    const { last, open = 0 } = this.#lines.get(socket) ?? {};
+    if (last === undefined || open === 0) return socket.writable;
+    return open === 1 && !last.headersSent && !last.req.complete;
   }
 }
 
