@@ -150,7 +150,8 @@ class Front {
     if (closing.aborted) return exchange.answer(restarting(address.site, client));
     const own = isPoolPath(request);
     // Where a remote hangs, each waits for what its refs mean: those are held as well.
-    if (this.#asking >= HELD_LIMIT) return exchange.answer(tooMany(HELD_LIMIT));
+    const { held } = this.#limits;
+    if (this.#asking >= held) return exchange.answer(tooMany(held));
     this.#asking += 1;
     const asked = control.visit(address, client.kind !== 'robot' && !own);
     const visit = await asked.finally(() => (this.#asking -= 1));
