@@ -101,6 +101,7 @@ class Front {
   readonly #options: FrontOptions;
   readonly #limits: Limits;
   #held = 0;
+  #asking = 0;
 
   constructor(options: FrontOptions, limits: Limits) {
     this.#options = options;
@@ -149,7 +150,12 @@ class Front {
     const client = clientOfExchange(exchange);
     if (closing.aborted) return exchange.answer(restarting(address.site, client));
     const own = isPoolPath(request);
-    const visit = await control.visit(address, client.kind !== 'robot' && !own);
+    // Where a remote hangs, each waits for what its refs mean: those are held as well.
+    const { held } = this.#limits;
+    if (this.#asking >= held) return exchange.answer(tooMany(held));
+    this.#asking += 1;
+    const asked = control.visit(address, client.kind !== 'robot' && !own);
+    const visit = await asked.finally(() => (this.#asking -= 1));
     if (visit.kind !== 'preview') return exchange.answer(lostAnswer(visit, address, client));
     routes.remember(address, visit.view.id, visit.until ?? Infinity);
     if (own) {

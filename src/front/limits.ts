@@ -1,6 +1,6 @@
 /** What the front grants to visitors and to applications, in ms, bytes and numbers. */
 export const LIMITS = {
-  /** Requests that may be held at once: each costs a socket and some 10 KB. */
+  /** Requests that may be held at once: each costs a socket and some 30 KB. */
   held: 10_000,
   /** Cookies and tokens of one site reach 30 KB; Node's own limit of 16 KB would refuse them. */
   headerBytes: 65_536,
