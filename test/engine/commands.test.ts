@@ -21,7 +21,7 @@ test('a preview is waited for, listed, read about, stopped and removed from the 
 
   const waited = await run('wait', 'main');
   expect(waited).toMatchObject({ code: 0, errors: '' });
-  expect(waited.output).toContain(`${commit.slice(0, 10)} Open the shop (web): built in `);
+  expect(waited.output).toContain(`${commit.slice(0, 10)} Open the shop\nweb: built in `);
   expect(waited.output).toContain(`\n${pool.url(commit)}\n`);
   expect((await run('wait', pool.url('main'))).code).toBe(0);
   expect((await run('wait', `${commit.slice(0, 9)}.pool.dev`)).code).toBe(0);
@@ -40,7 +40,7 @@ test('a preview is waited for, listed, read about, stopped and removed from the 
 
   const stopped = await run('stop', 'main');
   expect(stopped).toMatchObject({ code: 0, errors: '' });
-  expect(stopped.output).toContain('(web): not running\n');
+  expect(stopped.output).toContain('web: not running\n');
   expect(await pool.containers()).toEqual([]);
   expect((await run('stop', 'main')).code).toBe(0);
   expect((await run('ls')).output).toMatch(/ web +cold +main /);
