@@ -11,7 +11,7 @@ const to = (pool: TestPool) => ({
   run: async (...args: string[]) => await PoolProcess.run([...args, '--data-dir', pool.dataDir]),
 });
 
-test('a preview is waited for, listed, read about, stopped and removed from the command line', async () => {
+test('a preview is waited for, listed and read about from the command line', async () => {
   using repository = new GitRepository();
   const step = fresh('echo a step');
   const commit = await repository.commit(page('shop', [step]), 'Open \u001B[31mthe shop');
@@ -37,7 +37,14 @@ test('a preview is waited for, listed, read about, stopped and removed from the 
   ]);
   expect((await run('logs', 'main')).output).toContain(step.slice(4, 40));
   expect(JSON.parse((await run('logs', '--json', commit)).output)).toHaveProperty('text');
+});
 
+test('a preview is stopped and removed from the command line, once or twice', async () => {
+  using repository = new GitRepository();
+  await repository.commit(page('shop', [fresh('true')]));
+  await using pool = await TestPool.open([repository.path]);
+  const { run } = to(pool);
+  expect((await pool.visit('main')).text).toContain('shop');
   const stopped = await run('stop', 'main');
   expect(stopped).toMatchObject({ code: 0, errors: '' });
   expect(stopped.output).toContain('web: not running\n');
