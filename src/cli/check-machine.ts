@@ -65,7 +65,7 @@ export async function checkNames({ domains }: Config): Promise<Finding[]> {
         found !== undefined && own.check(found.address, found.family === 6 ? 'ipv6' : 'ipv4');
       if (here) return ok(about, `leads here (${found.address})`);
       if (found === undefined && /(^|\.)localhost$/.test(domain))
-        return ok(about, 'browsers and curl lead it here by themselves; other programs may not');
+        return ok(about, 'browsers and curl find it; other programs may not');
       const words = found === undefined ? 'does not resolve here' : `leads to ${found.address}`;
       const next = `Make *.${domain} resolve to this machine, or leave it out with --domain.`;
       // Links that pool prints have the first domain; nobody may need the others.

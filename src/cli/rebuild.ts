@@ -12,6 +12,7 @@ export const rebuild: Command = {
   async run(asked) {
     const { words, values } = asked;
     const request = { address: words[0] ?? '', pull: values['pull'] === true };
-    return report(await ask('rebuild', request, asked), values);
+    const row = await ask('rebuild', request, asked);
+    return report({ ...row, words: 'is built anew' }, values);
   },
 };

@@ -9,6 +9,7 @@ export const rm: Command = {
   about: 'removes container, image and log',
   flags: POOL_FLAGS,
   async run(asked) {
-    return report(await ask('rm', { address: asked.words[0] ?? '' }, asked), asked.values);
+    const row = await ask('rm', { address: asked.words[0] ?? '' }, asked);
+    return report({ ...row, words: 'removed; the next visit builds it' }, asked.values);
   },
 };

@@ -16,8 +16,13 @@ export function table(
         .join('  ')
         .trimEnd(),
     )
-    .map((line) => `${line.length > width ? `${line.slice(0, width - 1)}…` : line}\n`)
+    .map((line) => `${cut(line, width)}\n`)
     .join('');
+}
+
+/** A line as long as there is room. */
+export function cut(line: string, width: number): string {
+  return line.length > width ? `${line.slice(0, width - 1)}…` : line;
 }
 
 /** How wide the reader's terminal is; a pipe has room for everything. */

@@ -121,18 +121,13 @@ export class Preview implements Witness {
     await this.#job?.done;
   }
 
-  /**
-   * Ends what runs or is being made; the next visit starts it again. Returns where it answered,
-   * whose container is now the caller's to remove.
-   */
-  async stop(): Promise<Endpoint | undefined> {
+  /** Ends what is being made, and is cold; a container that runs is the caller's to remove. */
+  async stop(): Promise<void> {
     await this.cancel();
     // Those who wait are told that it was stopped; were it cold at once, they would start it anew.
     await tick();
-    const state = this.#state;
-    if (this.busy || state.phase === 'cold') return undefined;
+    if (this.busy || this.#state.phase === 'cold') return;
     this.tell({ type: 'cooled', why: 'stopped' });
-    return state.phase === 'ready' ? state.endpoint : undefined;
   }
 
   tell(event: PreviewEvent): void {

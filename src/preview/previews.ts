@@ -91,8 +91,15 @@ export class Previews {
 
   /** Stops a preview and removes its container; visitors still in it are cut off. */
   async stop(preview: Preview): Promise<void> {
-    const endpoint = await preview.stop();
-    if (endpoint !== undefined) await this.#containers.remove(endpoint);
+    await preview.stop();
+    const { repository, commit } = preview.wanted;
+    // By its labels: one that was just being taken over after a restart is none of the state's yet.
+    for (const left of await this.#containers.list()) {
+      const meant = left.repository === repository && left.commit === commit;
+      if (meant && preview.state.phase === 'cold' && !preview.busy) {
+        await this.#containers.remove(left.endpoint);
+      }
+    }
   }
 
   /** The preview of a commit, made where there is none; starts nothing. */

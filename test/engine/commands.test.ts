@@ -11,7 +11,7 @@ const to = (pool: TestPool) => ({
   run: async (...args: string[]) => await PoolProcess.run([...args, '--data-dir', pool.dataDir]),
 });
 
-test('a preview is waited for, listed, read about, stopped and removed from the command line', async () => {
+test('a preview is waited for, listed and read about from the command line', async () => {
   using repository = new GitRepository();
   const step = fresh('echo a step');
   const commit = await repository.commit(page('shop', [step]), 'Open \u001B[31mthe shop');
@@ -21,7 +21,7 @@ test('a preview is waited for, listed, read about, stopped and removed from the 
 
   const waited = await run('wait', 'main');
   expect(waited).toMatchObject({ code: 0, errors: '' });
-  expect(waited.output).toContain(`${commit.slice(0, 10)} Open the shop (web): built in `);
+  expect(waited.output).toContain(`${commit.slice(0, 10)} Open the shop\nweb: built in `);
   expect(waited.output).toContain(`\n${pool.url(commit)}\n`);
   expect((await run('wait', pool.url('main'))).code).toBe(0);
   expect((await run('wait', `${commit.slice(0, 9)}.pool.dev`)).code).toBe(0);
@@ -37,10 +37,17 @@ test('a preview is waited for, listed, read about, stopped and removed from the 
   ]);
   expect((await run('logs', 'main')).output).toContain(step.slice(4, 40));
   expect(JSON.parse((await run('logs', '--json', commit)).output)).toHaveProperty('text');
+});
 
+test('a preview is stopped and removed from the command line, once or twice', async () => {
+  using repository = new GitRepository();
+  await repository.commit(page('shop', [fresh('true')]));
+  await using pool = await TestPool.open([repository.path]);
+  const { run } = to(pool);
+  expect((await pool.visit('main')).text).toContain('shop');
   const stopped = await run('stop', 'main');
   expect(stopped).toMatchObject({ code: 0, errors: '' });
-  expect(stopped.output).toContain('(web): not running\n');
+  expect(stopped.output).toContain('web: not running\n');
   expect(await pool.containers()).toEqual([]);
   expect((await run('stop', 'main')).code).toBe(0);
   expect((await run('ls')).output).toMatch(/ web +cold +main /);

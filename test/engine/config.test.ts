@@ -92,6 +92,19 @@ test('limits, capabilities, noindex and the public URL are as configured', async
   });
 });
 
+test('X-Forwarded-* is believed of a proxy that is named, and of nobody else', async () => {
+  using repository = new GitRepository();
+  await repository.commit(node(LABORATORY));
+  const forwarded = async (trustedProxies: string[]) => {
+    await using pool = await TestPool.open([repository.path], { trustedProxies });
+    const headers = { 'x-forwarded-for': '203.0.113.7', 'x-forwarded-proto': 'https' };
+    const { text } = await pool.visit('main', { path: '/headers', headers });
+    return (JSON.parse(text) as string[]).join(' ');
+  };
+  expect(await forwarded(['127.0.0.0/8'])).toContain('203.0.113.7');
+  expect(await forwarded(['10.0.0.1'])).not.toContain('203.0.113.7');
+});
+
 test('pool serve reads pool.config.ts where one stands, and flags win over it', async () => {
   using folder = new TemporaryFolder();
   using repository = new GitRepository();

@@ -455,3 +455,47 @@ describe('states', () => {
     await watching;
   });
 });
+
+describe('a preview that is stopped', () => {
+  it('while it builds tells that to who waits, is cold then, and is made by the next visit', async () => {
+    let builds = 0;
+    using fixture = openPreview({
+      buildImage: async (...args) => {
+        builds += 1;
+        return builds === 1 ? await untilAborted(args.at(-1) as AbortSignal) : IMAGE;
+      },
+    });
+    const { preview, phases } = fixture;
+    preview.visit();
+    await until('it builds', () => builds === 1);
+    const waiting = preview.settled(NEVER);
+    await preview.stop();
+    expect(await waiting).toMatchObject({ phase: 'failed', failure: { code: 'cancelled' } });
+    expect(preview.state.phase).toBe('cold');
+    preview.visit();
+    expect((await preview.settled(NEVER)).phase).toBe('ready');
+    expect(phases).toEqual([
+      'queued',
+      'building',
+      'failed',
+      'cold',
+      'queued',
+      'building',
+      'starting',
+      'ready',
+    ]);
+    await idle(fixture);
+  });
+
+  it('is cold where it was ready, and nothing happens to one that is cold', async () => {
+    using fixture = openPreview();
+    const { preview, phases } = fixture;
+    await preview.stop();
+    expect(phases).toEqual([]);
+    preview.visit();
+    await preview.settled(NEVER);
+    await idle(fixture);
+    await preview.stop();
+    expect(preview.state.phase).toBe('cold');
+  });
+});
