@@ -1,3 +1,4 @@
+import { speaksElevenTo } from './application.ts';
 import type { Step } from './hostile-application.ts';
 import { hold, NotApplicable, type Probe, see, type Target } from './probe.ts';
 import { Wire } from './wire.ts';
@@ -86,6 +87,21 @@ const list: readonly Omit<Probe, 'family'>[] = [
         'garbage\r\n\r\n',
         { do: 'silence' },
       ),
+  },
+  {
+    name: 'a cut answer that an HTTP/1.0 client could take for whole ends with a reset',
+    own: true,
+    async run(target) {
+      const play = await target.application.play([
+        'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n64\r\nhalf',
+        PAUSE,
+        CLOSE,
+      ]);
+      using wire = new Wire(target);
+      await wire.ask(play, 'GET / HTTP/1.0').end(SOON_MS);
+      await speaksElevenTo(play);
+      hold('a reset', wire.wasReset || / 502 /.test(wire.text), wire.text);
+    },
   },
   {
     name: 'an application that closes without an answer is a 502, soon',
