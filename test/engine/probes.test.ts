@@ -3,9 +3,10 @@ import { EVERY_PROBE } from '../probes/every-probe.ts';
 import { type Laboratory, openLaboratory } from '../probes/laboratory.ts';
 import { AT_ONCE } from '../probes/try.ts';
 
+vi.setConfig({ maxConcurrency: AT_ONCE });
+
 let laboratory: Laboratory;
 beforeAll(async () => {
-  vi.setConfig({ maxConcurrency: AT_ONCE });
   laboratory = await openLaboratory();
 });
 afterAll(async () => await laboratory[Symbol.asyncDispose]());

@@ -1,3 +1,4 @@
+import { speaksElevenTo } from './application.ts';
 import type { Step } from './hostile-application.ts';
 import { hold, NotApplicable, type Probe, see, type Target } from './probe.ts';
 import { Wire } from './wire.ts';
@@ -12,9 +13,15 @@ const SOON_MS = 2000;
 async function cut(target: Target, ...answer: readonly Step[]): Promise<void> {
   const play = await target.application.play([...answer, PAUSE, CLOSE]);
   using wire = new Wire(target);
-  const { status, complete } = await wire.ask(play).answer('GET', SOON_MS);
-  if (status === 502) return;
-  see('the answer is whole', complete, false);
+  const seen = await answerOrEnd(wire.ask(play));
+  if (seen !== undefined && seen.status !== 502) see('the answer is whole', seen.complete, false);
+}
+
+/** An answer, or nothing where the connection was closed instead. */
+async function answerOrEnd(wire: Wire, method = 'GET') {
+  return await wire.answer(method, SOON_MS).catch((error: unknown) => {
+    if (!wire.closed) throw error;
+  });
 }
 
 /** What a client is told where no answer came of it; and how often the application was asked. */
@@ -82,6 +89,21 @@ const list: readonly Omit<Probe, 'family'>[] = [
       ),
   },
   {
+    name: 'a cut answer that an HTTP/1.0 client could take for whole ends with a reset',
+    own: true,
+    async run(target) {
+      const play = await target.application.play([
+        'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n64\r\nhalf',
+        PAUSE,
+        CLOSE,
+      ]);
+      using wire = new Wire(target);
+      await wire.ask(play, 'GET / HTTP/1.0').end(SOON_MS);
+      await speaksElevenTo(play);
+      hold('a reset', wire.wasReset || / 502 /.test(wire.text), wire.text);
+    },
+  },
+  {
     name: 'an application that closes without an answer is a 502, soon',
     async run(target) {
       const asked = await unanswered(target, 'GET / HTTP/1.1', CLOSE);
@@ -102,10 +124,7 @@ const list: readonly Omit<Probe, 'family'>[] = [
         CLOSE,
       ]);
       using wire = new Wire(target);
-      wire.ask(play);
-      const answer = await wire.answer('GET', SOON_MS).catch((error: unknown) => {
-        if (!wire.closed) throw error;
-      });
+      const answer = await answerOrEnd(wire.ask(play));
       hold('502 or nothing', answer === undefined || answer.status === 502, answer);
     },
   },
@@ -126,9 +145,7 @@ const list: readonly Omit<Probe, 'family'>[] = [
       const play = await target.application.play([CLOSE]);
       using wire = new Wire(target);
       wire.ask(play, 'POST / HTTP/1.1', 'Content-Length: 1000000').write('x'.repeat(5000));
-      const answer = await wire.answer('POST', SOON_MS).catch((error: unknown) => {
-        if (!wire.closed) throw error;
-      });
+      const answer = await answerOrEnd(wire, 'POST');
       hold('502 or nothing', answer === undefined || answer.status === 502, answer);
       see('times', (await play.seen()).requests.length, 1);
     },

@@ -6,6 +6,8 @@ import { Wire } from './wire.ts';
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 /** A client that needs longer for its headers is given up; 15 s, and how exactly one looks. */
 const SLOWEST_HEADERS_MS = 19_000;
+/** A request whose body has not begun is passed on after this at the latest. */
+const FIRST_BYTES_MS = 250;
 /** More than the connections that pool has to one preview. */
 const SLOW_BODIES = 1100;
 /** Far more than the kernels and relays on the way keep. */
@@ -41,9 +43,12 @@ const slow: readonly Omit<Probe, 'family'>[] = [
     async run(target) {
       const play = await target.application.play([{ do: 'body' }, OK]);
       using wire = new Wire(target);
+      const begun = Date.now();
       wire.ask(play, 'POST / HTTP/1.1', 'Content-Length: 5');
       await sleep(100);
-      see('requests', (await play.seen()).requests.length, 0);
+      const { asked } = await play.counts();
+      // On a machine that is late by this much nothing was seen of it.
+      if (Date.now() - begun < FIRST_BYTES_MS) see('requests', asked, 0);
       see('status', (await wire.write('hello').answer('POST')).status, 200);
       see('body', (await play.request()).body, 'hello');
     },

@@ -20,8 +20,10 @@ pool (\`test/engine/probes.test.ts\`); here the others go through the same.
 - n.a. says nothing about this proxy, such as what hangs on a setting that it does not have.
 - A request that two parsers could read differently must be refused or cut off; or the application
   gets one request that even the strictest parser reads only one way. The same holds of answers.
-- The engine's relay turns a reset into an end. An answer that has neither length nor chunks and is
-  cut cannot be told from a whole one then, by no proxy.
+- The engine's relay turns a reset into an end: no proxy can tell an answer with neither length nor
+  chunks that was cut from a whole one, and no probe asks for it.
+- Limits that take a minute (idle bodies, idle connections, answers that never begin) and 10,000 held
+  requests are tested without a container, in \`test/unit/front/\`.
 
 \`\`\`
 npm run probes                             the table; nginx and HAProxy where they are installed

@@ -118,7 +118,7 @@ const haproxy: Peer = {
   name: 'HAProxy',
   version: { command: ['haproxy', '-v'], pattern: /version (\d+\.\d+\.\d+)/ },
   settings:
-    "`mode http`, the usual time limits, 15 s for a request's headers, 64 KB for headers, forwarding headers set anew",
+    "`mode http`, the usual time limits, 15 s for a request's headers, 64 KB for headers, forwarding headers set anew, and an end to what the client left (`abortonclose`)",
   async prepare(folder, port, applicationPort) {
     const file = join(folder, 'haproxy.cfg');
     await writeFile(

@@ -5,8 +5,6 @@ import { hold, type Probe, see, type Target } from './probe.ts';
 import { Wire } from './wire.ts';
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
-/** What is refused or waited for in vain is so within this. */
-const VERDICT_MS = 1000;
 
 /** A request that two parsers could read differently. `HIDDEN` stands for a second one inside it. */
 interface Doubtful {
@@ -33,7 +31,7 @@ async function oneReading(target: Target, doubtful: Doubtful): Promise<void> {
   const inside = body.replace('HIDDEN', hidden);
   const head = wire.headOf(play, line, ...headers.map(withLength));
   wire.write(head.replaceAll('\r\n', newline) + inside);
-  const answer = await wire.answer('GET', VERDICT_MS).catch(() => undefined);
+  const answer = await wire.answer().catch(() => undefined);
   await sleep(50);
   const { requests } = await play.seen();
   const lines = requests.map((one) => one.head.split('\r\n')[0]);

@@ -20,6 +20,8 @@ export interface Answer {
 export class Wire implements Disposable {
   readonly socket: Socket;
   closed = false;
+  /** The other side ended it with a reset. */
+  wasReset = false;
   readonly #host: string;
   #parts: Buffer[] = [];
   #wake = Promise.withResolvers<void>();
@@ -34,7 +36,7 @@ export class Wire implements Disposable {
       this.#parts.push(bytes);
       this.#wake.resolve();
     });
-    this.socket.on('error', () => {});
+    this.socket.on('error', () => (this.wasReset = true));
     this.socket.once('close', () => {
       this.closed = true;
       this.#wake.resolve();
