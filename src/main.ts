@@ -1,53 +1,39 @@
 import { setMaxListeners } from 'node:events';
-import { mkdir, realpath, unlink } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
-import { type AddressInfo, connect } from 'node:net';
-import { dirname, join } from 'node:path';
+import { mkdir, realpath } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import PQueue from 'p-queue';
 import { formatLabel, type RepositoryName, toRepositoryName } from './address/label.ts';
-import { buildImage, builderOf } from './build/builder.ts';
-import {
-  findImage,
-  imageLabels,
-  imageName,
-  imageNames,
-  nameImage,
-  recipeTag,
-  removeImage,
-  removeNameless,
-} from './build/image.ts';
+import { imageNames, removeImage } from './build/image.ts';
 import type { Config } from './config/config.ts';
-import { environmentOf, variableNames } from './config/environment.ts';
+import { variableNames } from './config/environment.ts';
 import { controlListener } from './desk/control-listener.ts';
-import { controlSocket } from './desk/verbs.ts';
 import { deskListener } from './desk/desk.ts';
+import { controlSocket } from './desk/verbs.ts';
 import { connectEngine } from './engine/connect.ts';
 import { instanceOf } from './engine/labels.ts';
 import { createFront } from './front/front.ts';
 import { LIMITS } from './front/limits.ts';
 import { Routes } from './front/routes.ts';
 import { Upstream } from './front/upstream.ts';
+import { close, listen, listenAlone, listenOn } from './listen.ts';
 import type { Logger } from './logger.ts';
 import { BuildQueue } from './preview/build-queue.ts';
 import { controlPlane, labeller } from './preview/control-plane.ts';
 import { Journal } from './preview/journal.ts';
-import type { Stages, Wanted } from './preview/make-preview.ts';
-import { type PreviewId, previewId } from './preview/preview.ts';
+import type { Wanted } from './preview/make-preview.ts';
+import type { PreviewId } from './preview/preview.ts';
 import { Previews } from './preview/previews.ts';
-import { awaitReady } from './run/await-ready.ts';
 import { Containers } from './run/containers.ts';
 import { HostPorts } from './run/host-ports.ts';
 import { watchContainers } from './run/watch.ts';
 import { toCommitId } from './source/commit-id.ts';
-import { type CommitSettings, readSettings } from './source/commit-settings.ts';
-import { openContext, planContext } from './source/context.ts';
-import { documentationChange } from './source/documentation.ts';
 import { History } from './source/history.ts';
 import { endLeftOverGit } from './source/left-over-git.ts';
 import { FRESHNESS } from './source/look-up.ts';
 import { Mirror } from './source/mirror.ts';
-import { recipeOf } from './source/recipe.ts';
+import { bindStages } from './stages.ts';
 
 /** A pool that serves. */
 export interface Pool extends AsyncDisposable {
@@ -63,9 +49,6 @@ export interface Pool extends AsyncDisposable {
 
 /** Answers under way when pool ends get so long to reach their visitors. */
 const DRAIN_MS = 10_000;
-
-/** Each reads a whole tree into memory; visitors of a thousand commits may come at once. */
-const PLANS_AT_ONCE = 4;
 
 /** Wires everything together, finds what an earlier process left, and listens. */
 export async function openPool(
@@ -127,97 +110,17 @@ export async function openPool(
   const label = labeller(mirrors);
   const hostnameOf = ({ repository, commit }: Wanted) =>
     `${label(repository, commit)}.${config.domains[0]}`;
-  const planning = new PQueue({ concurrency: PLANS_AT_ONCE });
-  const plan = (wanted: Wanted, asked: CommitSettings, over: AbortSignal) =>
-    planning.add(
-      async () => await planContext(servedOf(wanted).mirror.folder, wanted.commit, asked, over),
-      { signal: over },
-    );
-  const stages: Stages = {
-    async readSettings(wanted, over) {
-      const { mirror, settings: ours, refs } = servedOf(wanted);
-      const operators = await environmentOf(ours, refs);
-      const theirs = await readSettings(mirror.folder, wanted.commit, ours.settings, over);
-      return { ...theirs, env: { ...theirs.env, ...operators } };
-    },
-    findImage: ({ repository, commit }, over) =>
-      findImage(engine, { instance, repository }, commit, commit, over),
-    async readRecipe(wanted, asked, over) {
-      const { repository } = wanted;
-      const by = { repository, platform: engine.platform, builder: builderOf(engine) };
-      return recipeOf(await plan(wanted, asked, over), by);
-    },
-    async shareImage({ repository, commit }, { digest }, over) {
-      const shelf = { instance, repository };
-      const image = await findImage(engine, shelf, commit, recipeTag(digest), over);
-      if (image !== undefined) await nameImage(engine, image.id, shelf, commit);
-      return image;
-    },
-    queue: (wanted, { digest }, build, over) =>
-      queue.turn(previewId(wanted), `${wanted.repository}/${digest}`, build, over),
-    async openContext(wanted, asked, over) {
-      const { mirror } = servedOf(wanted);
-      const planned = await plan(wanted, asked, over);
-      const { date, parents } = await history.commit(mirror, wanted.commit);
-      // An advice is worth no failed build.
-      const documentation = await documentationChange(
-        mirror,
-        parents,
-        wanted.commit,
-        planned,
-        over,
-      ).catch(() => undefined);
-      return { ...openContext(mirror.folder, planned, date, over), documentation };
-    },
-    async buildImage({ repository, commit }, recipe, context, anew, listener, over) {
-      const shelf = { instance, repository };
-      const tag = imageName(shelf, recipeTag(recipe.digest));
-      const request = { context, tag, labels: imageLabels(shelf, commit, recipe), anew };
-      const old = anew && (await findImage(engine, shelf, commit, commit, over));
-      const { id, build } = await buildImage(
-        engine,
-        request,
-        listener,
-        config.buildTimeoutMs,
-        over,
-      );
-      await nameImage(engine, id, shelf, commit);
-      // Where it cannot be removed it takes room, and no more.
-      if (old !== undefined) await removeNameless(engine, old.id).catch(() => {});
-      const { digest, base, asksForCommit } = recipe;
-      const { documentation } = context;
-      return { id, build: { ...build, recipe: digest, base, asksForCommit, documentation } };
-    },
-    startContainer(wanted, image, asked, over) {
-      const { repository, commit } = wanted;
-      const hostname = hostnameOf(wanted);
-      const environment = {
-        ...asked.env,
-        POOL_COMMIT: commit,
-        POOL_REPOSITORY: repository,
-        POOL_BASE_DOMAIN: config.domains[0] ?? '',
-        POOL_HOSTNAME: hostname,
-        POOL_URL: urlAt(hostname),
-      };
-      const name = `pool-${instance}-${repository}-${commit}`;
-      const { port: ports = [] } = asked;
-      return containers.start({ image, name, repository, commit, environment, ports }, over);
-    },
-    holdContainer: (endpoint) => containers.hold(endpoint),
-    awaitReady(wanted, container, { health, protocol }, listener, over) {
-      const lines = (written: readonly string[]) => listener.lines(written);
-      return awaitReady(
-        containers,
-        container,
-        hostnameOf(wanted),
-        lines,
-        config.startTimeoutMs,
-        over,
-        { health, protocol },
-      );
-    },
-  };
-
+  const stages = bindStages({
+    engine,
+    instance,
+    config,
+    history,
+    containers,
+    queue,
+    servedOf,
+    hostnameOf,
+    urlOf: (wanted) => urlAt(hostnameOf(wanted)),
+  });
   const routes = new Routes();
   const logs = join(dataDir, 'logs');
   const journal = new Journal(join(dataDir, 'history.sqlite'), (error) =>
@@ -321,56 +224,4 @@ function toWanted(name: string): Wanted | undefined {
   const named = toRepositoryName(repository ?? '');
   const id = toCommitId(commit ?? '');
   return named === undefined || id === undefined ? undefined : { repository: named, commit: id };
-}
-
-/**
- * Listens on the control plane's socket, which is also the lock of the data folder: throws where
- * another pool answers on it.
- */
-async function listenAlone(server: Server, path: string): Promise<void> {
-  // sockaddr_un.sun_path has 108 bytes on Linux, 104 elsewhere.
-  if (Buffer.byteLength(path) > 103) {
-    throw new Error(`the path ${path} is too long for a socket; choose a shorter --data-dir`);
-  }
-  const { promise: answered, resolve } = Promise.withResolvers<boolean>();
-  const socket = connect({ path });
-  socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
-  const taken = await answered;
-  socket.destroy();
-  if (taken) {
-    const folder = dirname(path);
-    throw new Error(
-      `another pool serves from ${folder}; end it, or choose another folder with --data-dir`,
-    );
-  }
-  await listenOn(server, path);
-}
-
-/** Listens on a socket that nobody but this user may use. */
-async function listenOn(server: Server, path: string): Promise<void> {
-  await unlink(path).catch(() => {});
-  // Node binds before it returns: neither may others connect for a moment, nor is a file made
-  // meanwhile that its owner cannot read.
-  const mask = process.umask(0o177);
-  const listening = listen(server, { path });
-  process.umask(mask);
-  await listening;
-}
-
-async function listen(
-  server: Server,
-  where: { path: string } | { host: string; port: number },
-): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  server.once('error', reject);
-  server.listen(where, resolve);
-  await promise;
-  server.off('error', reject);
-}
-
-async function close(server: Server): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  server.close(() => resolve());
-  server.closeIdleConnections();
-  await promise;
 }
