@@ -155,8 +155,6 @@ describe('an application that answers nowhere is told where it listens', () => {
   });
 });
 
-const ALLOWANCE = { memoryBytes: 2 ** 28, processes: 64, capabilities: [] };
-
 const CHECKED = (check: string) => [
   'EXPOSE 3000',
   `HEALTHCHECK --interval=300ms --timeout=2s --retries=1 CMD ${check}`,
