@@ -69,7 +69,7 @@ test('ports move between commits under 100,000 requests, and no answer comes fro
   expect(wrong).toEqual([]);
   expect(tally.right).toBeGreaterThanOrEqual(REQUESTS);
   expect(moves, 'ports went from one commit to another').toBeGreaterThan(20);
-}, 300_000);
+}, 600_000);
 
 /** Ends containers by hand, three at once, so that they take one another's ports. */
 async function endContainers(
