@@ -84,9 +84,9 @@ export function portPage(
     site,
     body: html`<main>
       <h1>Port <span class="id">${port}</span> is not published</h1>
-      <p>This preview answers on:</p>
+      <p>This preview publishes:</p>
       ${choiceList(choices, site)}
-      <p class="soft">Without a port in the address: ${rule}.</p>
+      <p class="soft">The address without a port: ${rule}.</p>
       <p><a href="/_pool/">More about this preview</a></p>
     </main>`,
   });

@@ -182,17 +182,13 @@ function runFacts({ state }: PreviewView, now: number): [string, string][] {
   const facts: [string, string][] = [];
   if ('build' in state && state.build !== undefined) facts.push(...imageFacts(state.build, now));
   if (state.phase === 'ready') {
-    const others = Object.keys(state.endpoint.published).join(', ');
-    facts.push([
-      'Port',
-      `${state.endpoint.port}: ${state.endpoint.portRule} (published: ${others})`,
-    ]);
+    const { port, portRule, published } = state.endpoint;
+    const all = Object.keys(published).join(', ');
+    const beside = portRule.includes(all) ? '' : ` (published: ${all})`;
+    facts.push(['Port', `${port}: ${portRule}${beside}`]);
     if (state.health !== undefined) {
       const { status: health, output } = state.health;
-      facts.push([
-        'Health',
-        health === 'unhealthy' && output !== '' ? `${health}: ${output}` : health,
-      ]);
+      facts.push(['Health', [health, output].filter((part) => part !== '').join(': ')]);
     }
     facts.push(['Start', `answered after ${duration(state.startMs)}`]);
     facts.push(['Container', state.endpoint.containerId.slice(0, 12)]);

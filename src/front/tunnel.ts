@@ -77,6 +77,7 @@ export class Tunnel implements Disposable {
     onFailure: (error: Error) => void,
   ): void {
     const { address } = upstream;
+    if (upstream.disposed) return onFailure(new Error('the route went a moment ago'));
     if (!('port' in address)) return onFailure(new Error('no WebSocket is spoken there'));
     if (upstream.protocol !== 'http') return onFailure(noWebSocket());
     const { headers } = request;

@@ -264,8 +264,8 @@ export class Previews {
       if (this.#routed.has(endpoint)) return;
       this.#routed.add(endpoint);
       this.#generation += 1;
-      void this.healthChanged(endpoint.containerId);
       this.#routes.publish({ preview: id, commit, endpoint, generation: this.#generation });
+      void this.healthChanged(endpoint.containerId);
     } else {
       this.#routes.withdraw(id);
     }

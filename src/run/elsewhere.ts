@@ -14,8 +14,8 @@ const SLOW_ANSWER_MS = 10_000;
 /**
  * Watches where an application listens while nobody has an answer yet. With `mayMove` resolves to
  * the ports that it listens on and that are not published, once they have stayed so for a second,
- * or for ten where a published one listens too; else once `over` aborts, to nothing. What is
- * listened on by loopback alone is told to `lines`, once: nobody need wait for the limit to know.
+ * or for ten where a published one listens too; else once `over` aborts, to nothing. Where it
+ * listens in vain is told to `lines`, once: nobody need wait for the limit to know.
  */
 export async function untilElsewhere(
   containers: Pick<Containers, 'listening'>,
@@ -32,10 +32,10 @@ export async function untilElsewhere(
     const sockets = (await containers.listening(containerId)) ?? [];
     const ports = unpublishedPorts(sockets, published);
     if (ports.length === 0) nothingAt = Date.now();
-    const patienceMs = sockets.some(({ port }) => port in published) ? SLOW_ANSWER_MS : SETTLED_MS;
+    const reachable = sockets.some(({ port, loopback }) => !loopback && port in published);
+    const patienceMs = reachable ? SLOW_ANSWER_MS : SETTLED_MS;
     if (mayMove && Date.now() - nothingAt >= patienceMs) return ports;
-    const alone = sockets.length > 0 && sockets.every(({ loopback }) => loopback);
-    hidden = alone ? hidden + LOOK_EVERY_MS : 0;
+    hidden = sockets.length > 0 && !reachable ? hidden + LOOK_EVERY_MS : 0;
     if (hidden === SETTLED_MS) lines([`pool: ${whereItListens(sockets, published).words}`]);
   }
   return undefined;

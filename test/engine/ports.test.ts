@@ -8,6 +8,8 @@ import { NEVER, until } from '../unit/fixtures/until.ts';
 import { type Application, node, page } from './fixtures/applications.ts';
 import { TestPool } from './fixtures/test-pool.ts';
 
+const ALLOWANCE = { memoryBytes: 2 ** 28, processes: 64, capabilities: [] };
+
 /** Listens where it is told, and says so; knows its environment. */
 function listener(listens: readonly string[], dockerfile: readonly string[] = []): Application {
   const servers = listens.map(
@@ -154,8 +156,6 @@ describe('an application that answers nowhere is told where it listens', () => {
     expect(await pool.containers()).toHaveLength(0);
   });
 });
-
-const ALLOWANCE = { memoryBytes: 2 ** 28, processes: 64, capabilities: [] };
 
 const CHECKED = (check: string) => [
   'EXPOSE 3000',

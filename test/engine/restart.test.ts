@@ -120,3 +120,38 @@ test('an engine that goes away in the middle of a build is named, and all heals 
     15_000,
   );
 });
+
+test('the first request that a pool accepts after a kill is answered by the commit that it names', async () => {
+  using repository = new GitRepository();
+  using data = new TemporaryFolder();
+  const engine = await connectEngine(undefined, process.env);
+  const instance = instanceOf(realpathSync(data.path));
+  await using cleanUp = new AsyncDisposableStack();
+  cleanUp.defer(async () => await removeInstance(engine, instance));
+  const commits = [];
+  for (const name of ['one', 'two', 'three']) commits.push(await repository.commit(page(name)));
+  const port = 17_080 + Math.floor(Math.random() * 1000);
+  const args = ['--repository', `web=${repository.path}`, '--data-dir', data.path];
+  args.push('--listen', `127.0.0.1:${port}`);
+  const visit = async (commit: string) => {
+    const host = `${commit}.pool.localhost:${port}`;
+    const response = await askPort(port, { host, path: '/', method: 'GET', headers: {} });
+    return [response.statusCode, (await response.setEncoding('utf8').toArray()).join('')];
+  };
+  {
+    await using pool = await PoolProcess.serve(args);
+    for (const commit of commits) await visit(commit);
+    await pool.end('SIGKILL');
+  }
+  await using again = PoolProcess.begin(args);
+  const firsts = commits.map(async (commit) => {
+    for (;;) {
+      const answer = await visit(commit).catch(() => undefined);
+      if (answer !== undefined) return answer;
+    }
+  });
+  expect(await Promise.all(firsts)).toEqual(
+    ['one', 'two', 'three'].map((name) => [200, expect.stringContaining(`<h1>${name}</h1>`)]),
+  );
+  expect(again.errors).not.toMatch(/phase=(queued|building)/);
+});

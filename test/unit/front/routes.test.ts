@@ -1,9 +1,11 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { Address } from '../../../src/address/host.ts';
+import { Places } from '../../../src/front/places.ts';
 import { Routes } from '../../../src/front/routes.ts';
 import type { PreviewId } from '../../../src/preview/preview.ts';
 import { COMMIT, endpointAt, ID } from '../fixtures/fake-control.ts';
-import { httpServer } from '../fixtures/servers.ts';
+import { HOST, openReadyFront } from '../fixtures/front.ts';
+import { httpServer, RawClient } from '../fixtures/servers.ts';
 import { until } from '../fixtures/until.ts';
 
 const address = (label: string) => ({ label, ref: label, site: 'pool.dev' }) as Address;
@@ -113,4 +115,24 @@ it('ten thousand spellings are remembered, and the oldest is forgotten first', (
   expect(routes.find(address('a0'), 0)).toBeUndefined();
   expect(routes.find(address('a1'), 0)).toBeDefined();
   expect(routes.find(address('a10000'), 0)).toBeDefined();
+});
+
+it('requests and handshakes that stood in line go nowhere once their route is gone', async () => {
+  const seen: (string | undefined)[] = [];
+  await using app = await httpServer((request) => seen.push(request.url));
+  await using front = await openReadyFront(app.port, {}, { limits: { connections: 1 } });
+  const take = vi.spyOn(Places.prototype, 'take');
+  const ask = (path: string, ...headers: string[]) =>
+    new RawClient(front.port).send(`GET ${path} HTTP/1.1`, `Host: ${HOST}`, ...headers);
+  using busy = ask('/busy');
+  await until('the only connection is taken', () => seen.length === 1);
+  using plain = ask('/plain');
+  using handshake = ask('/live', 'Connection: Upgrade', 'Upgrade: websocket');
+  await until('both stand in line', () => take.mock.calls.length === 3);
+  take.mockRestore();
+  front.routes.withdraw(ID);
+  await until('all are answered', () =>
+    [busy, plain, handshake].every(({ text }) => text.includes(' 502 ')),
+  );
+  expect([seen, app.open.size]).toEqual([['/busy'], 0]);
 });

@@ -321,18 +321,13 @@ describe('an application that stays silent is told where it listens', () => {
     expect(error).toMatchObject({ message: expect.stringMatching(`\\(EXPOSE.*\\). ${words}`) });
   });
 
-  it('at once where it is loopback alone, in the log', async () => {
+  it.each([
+    ['on loopback alone', [listens(3000, '127.0.0.1')], 'It listens on 127.0.0.1:3000 only.'],
+    ['elsewhere', [listens(4567)], 'It listens on 4567, which the image does not EXPOSE.'],
+  ])('%s: at once, in the log', async (_, sockets, words) => {
     await using relay = await tcpServer((socket) => socket.destroy());
-    const { lines } = await ready(relay.port, {
-      limitMs: 1800,
-      sockets: () => [listens(3000, '127.0.0.1')],
-    });
-    expect(lines).toEqual([
-      'pool: It listens on 127.0.0.1:3000 only.',
-      LAST_LINES,
-      'line one',
-      'line two',
-    ]);
+    const { lines } = await ready(relay.port, { limitMs: 1800, sockets: () => sockets });
+    expect(lines).toEqual([`pool: ${words}`, LAST_LINES, 'line one', 'line two']);
   });
 });
 
