@@ -70,7 +70,7 @@ export function happenedWords(happened: Happened): string {
 const COOLED = {
   retried: 'tried once more',
   rebuilt: 'to be built anew',
-  stopped: 'its container was stopped or removed from outside',
+  stopped: 'its container was stopped or removed',
   'engine-away': 'its container was gone when the engine came back',
 } as const;
 

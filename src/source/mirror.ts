@@ -78,10 +78,16 @@ export class Mirror {
     const mirror = new Mirror(repository, join(parent, `${repository.name}.git`));
     await mirror.#init();
     const copied = await mirror.#isCopyOf(repository.url);
-    if (copied) await mirror.#readTable(signal);
-    else await rm(join(mirror.folder, 'pool-source'), { force: true });
+    if (copied) {
+      mirror.defaultBranch = await mirror.#readHead();
+      await mirror.#readTable(signal);
+    } else {
+      await rm(join(mirror.folder, 'pool-source'), { force: true });
+    }
     const fetched = mirror.refresh(signal);
-    await (copied ? Promise.race([fetched, sleep(START_WAIT_MS)]) : fetched);
+    await (copied
+      ? Promise.race([fetched, sleep(START_WAIT_MS, undefined, { ref: false })])
+      : fetched);
     if (mirror.problem !== undefined && mirror.#seen === undefined) {
       throw unreadable(repository, mirror.problem);
     }
@@ -111,8 +117,18 @@ export class Mirror {
     await mkdir(join(this.folder, 'objects'), { recursive: true });
     await mkdir(join(this.folder, 'refs'), { recursive: true });
     await removeHalfWritten(this.folder);
-    await this.#write('HEAD', 'ref: refs/heads/main\n');
+    await this.#writeHead((await this.#readHead()) ?? 'main');
     await this.#write('config', MIRROR_CONFIG);
+  }
+
+  /** The default branch is kept where git keeps it, for a start that cannot wait for the remote. */
+  async #readHead(): Promise<string | undefined> {
+    const head = await readFile(join(this.folder, 'HEAD'), 'utf8').catch(() => '');
+    return /^ref: refs\/heads\/(.+)\n$/.exec(head)?.[1];
+  }
+
+  async #writeHead(branch: string): Promise<void> {
+    await this.#write('HEAD', `ref: refs/heads/${branch}\n`);
   }
 
   /** Whole or not at all, as git does it; what is there already needs no room on a full disk. */
@@ -138,6 +154,7 @@ export class Mirror {
       const branch = /^ref: refs\/heads\/(.+)\tHEAD$/m.exec(head)?.[1];
       this.defaultBranch = branch === undefined ? undefined : plainLine(branch);
       await this.#readTable(limited);
+      if (this.defaultBranch !== undefined) await this.#writeHead(this.defaultBranch);
       await this.#write('pool-source', url);
       this.fetchedAt = Date.now();
       this.problem = undefined;

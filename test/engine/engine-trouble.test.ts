@@ -1,12 +1,17 @@
+import { realpathSync } from 'node:fs';
 import { createServer, connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
+import { connectEngine } from '../../src/engine/connect.ts';
+import { instanceOf } from '../../src/engine/labels.ts';
+import { removeInstance } from '../../src/engine/remove-instance.ts';
 import { GitRepository, TemporaryFolder } from '../unit/fixtures/git-repository.ts';
 import { until } from '../unit/fixtures/until.ts';
 import { fresh, page } from './fixtures/applications.ts';
 import { OwnEngine, SmallDisk } from './fixtures/own-engine.ts';
-import { TestPool } from './fixtures/test-pool.ts';
+import { PoolProcess } from './fixtures/pool-process.ts';
+import { askPort, TestPool } from './fixtures/test-pool.ts';
 
 /** How a preview is asked for until somebody calls it off: each status once, in order. */
 function statuses(pool: TestPool, commit: string) {
@@ -155,6 +160,34 @@ test('a data folder on a full disk costs logs and history, and no preview', asyn
     20_000,
   );
   expect((await pool.state(last)).happened.map(({ what }) => what)).toContain('ready');
+});
+
+test('a pool starts on a full disk as well, and serves what was ready', async () => {
+  using folder = new TemporaryFolder();
+  using disk = new SmallDisk(join(folder.path, 'data'), '2m');
+  using repository = new GitRepository();
+  const engine = await connectEngine(undefined, process.env);
+  await using cleanUp = new AsyncDisposableStack();
+  const instance = instanceOf(realpathSync(disk.path));
+  cleanUp.defer(async () => await removeInstance(engine, instance));
+  const ready = await repository.commit(page('Ready on a full disk'));
+  const port = 18_080 + Math.floor(Math.random() * 900);
+  const args = ['--repository', `web=${repository.path}`, '--data-dir', disk.path];
+  args.push('--listen', `127.0.0.1:${port}`);
+  const visit = async () => {
+    const host = `${ready}.pool.localhost:${port}`;
+    const answer = await askPort(port, { host, path: '/', method: 'GET', headers: {} });
+    return (await answer.setEncoding('utf8').toArray()).join('');
+  };
+  {
+    await using pool = await PoolProcess.serve(args);
+    expect(await visit()).toContain('Ready on a full disk');
+    await pool.end('SIGKILL');
+  }
+  using _ = disk.fill();
+  await using pool = await PoolProcess.serve(args);
+  expect(await visit()).toContain('Ready on a full disk');
+  expect(pool.errors).not.toContain('phase=building');
 });
 
 /** Stands before an engine's socket, and keeps each first answer back for a while. */

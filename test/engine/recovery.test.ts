@@ -1,10 +1,19 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Builder, KilledPool, type Point, POINTS } from './fixtures/killed-pool.ts';
+import {
+  type Builder,
+  KilledPool,
+  type Outcome,
+  type Point,
+  POINTS,
+} from './fixtures/killed-pool.ts';
 
 /** `npm run kills` asks for more of both. */
 const KILLS = Number(process.env['POOL_KILLS'] ?? 2);
 const PRESENT = Number(process.env['POOL_PRESENT'] ?? 10);
-/** The promise holds on a machine that does nothing else: only `npm run kills` asks for that. */
+/**
+ * From the start of the process to an answer, what the processor gave to others taken off. Asked of
+ * a machine that is quiet, by `npm run kills`: git and the engine have to wait for their share too.
+ */
 const LIMIT_MS = 'POOL_KILLS' in process.env ? 2000 : Infinity;
 /** Printed, and taken from the environment to see the same blows again. */
 const SEED = Number(process.env['POOL_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
@@ -37,13 +46,16 @@ describe(`killed with ${PRESENT} previews present, ${KILLS} times at each point 
       const random = randomOf(
         SEED + CASES.findIndex((one) => one[0] === point && one[1] === builder),
       );
-      const times: number[] = [];
+      const outcomes: Outcome[] = [];
       for (let blow = 0; blow < KILLS; blow++) {
-        times.push((await pool.kill(point, random(), builder)).backMs);
+        outcomes.push(await pool.kill(point, random(), builder));
       }
-      times.sort((a, b) => a - b);
-      process.stdout.write(`  ${point} (builder: ${builder}): back in ${times.join(' ')} ms\n`);
-      expect(times.at(-1), 'spawned to answering').toBeLessThan(LIMIT_MS);
+      const sorted = (which: keyof Outcome) =>
+        outcomes.map((outcome) => outcome[which]).toSorted((a, b) => a - b);
+      process.stdout.write(
+        `  ${point} (builder: ${builder}): back in ${sorted('backMs').join(' ')} ms, its own ${sorted('ownMs').join(' ')} ms\n`,
+      );
+      expect(sorted('ownMs').at(-1), 'spawned to answering').toBeLessThan(LIMIT_MS);
     },
     600_000,
   );

@@ -86,7 +86,7 @@ describe('what happened is told in words', () => {
     [{ what: 'ready', startMs: 240 }, 'ready, it answered after 240 ms'],
     [{ what: 'failed', code: 'lfs', message: 'A pointer.' }, 'failed (lfs): A pointer.'],
     [{ what: 'cooled', why: 'retried' }, 'tried once more'],
-    [{ what: 'cooled', why: 'stopped' }, 'its container was stopped or removed from outside'],
+    [{ what: 'cooled', why: 'stopped' }, 'its container was stopped or removed'],
     [{ what: 'cooled', why: 'engine-away' }, 'its container was gone when the engine came back'],
   ])('%o: %s', (entry, words) => {
     expect(happenedWords({ ...entry, at: 0 })).toBe(words);

@@ -73,6 +73,7 @@ describe('a mirror whose git was killed in the middle', () => {
     using remote = new GitRepository();
     using parent = new TemporaryFolder();
     const commit = await remote.commit({ a: '1' });
+    remote.git(['branch', '--move', 'trunk']);
     const url = remote.path;
     await Mirror.open({ name: NAME, url }, parent.path, NEVER);
     // A pipe instead of a file: whoever reads HEAD waits.
@@ -83,6 +84,7 @@ describe('a mirror whose git was killed in the middle', () => {
     const mirror = await Mirror.open({ name: NAME, url }, parent.path, left.signal);
     expect(mirror.fetchingSince, 'the fetch goes on').toBeDefined();
     expect(mirror.table.find(commit)).toMatchObject({ commit });
+    expect(mirror.defaultBranch).toBe('trunk');
     left.abort();
     await mirror.refresh(NEVER);
   });
