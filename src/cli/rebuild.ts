@@ -5,13 +5,13 @@ import { report } from './report.ts';
 /** `pool rebuild`: what a registry or the network decides is asked anew. */
 export const rebuild: Command = {
   name: 'rebuild',
-  words: '<address> [--pull]',
-  about: 'builds it once more, every step, and starts it',
-  flags: [{ name: 'pull', help: 'look for newer base images as well' }, ...POOL_FLAGS],
+  words: '<address> [--no-pull]',
+  about: 'builds it anew, on newer base images and with no cached step',
+  flags: [{ name: 'no-pull', help: 'keep the base images that are here' }, ...POOL_FLAGS],
   more: 'It returns at once; "pool wait" waits for the end, "pool logs -f" shows the way.',
   async run(asked) {
     const { words, values } = asked;
-    const request = { address: words[0] ?? '', pull: values['pull'] === true };
+    const request = { address: words[0] ?? '', pull: values['no-pull'] !== true };
     const row = await ask('rebuild', request, asked);
     return report({ ...row, words: 'is built anew' }, values);
   },

@@ -13,6 +13,8 @@ const ASK_EVERY_MS = 25;
 const LOOK_EVERY_MS = 200;
 /** The other published ports are asked too when the likeliest was silent for so long. */
 const OTHERS_AFTER_MS = 1000;
+/** Some questions more for the likeliest, where another port was first. */
+const LAST_WORD_MS = 10 * ASK_EVERY_MS;
 
 /** What is asked of containers while one of them starts. */
 export type Watched = Pick<Containers, 'vitals' | 'lastLines' | 'listening'>;
@@ -104,14 +106,19 @@ async function firstAnswer(
   const others = Object.keys(published)
     .map(Number)
     .filter((other) => other !== port);
-  return await Promise.race([
-    ask(port, 0),
+  const likeliest = ask(port, 0);
+  const first = await Promise.race([
+    likeliest,
     // Of a guess all are as likely; one step apart, the same one wins after a restart.
     ...others.map(
       async (other, index) =>
         await ask(other, guessed === true ? (index + 1) * ASK_EVERY_MS : OTHERS_AFTER_MS),
     ),
   ]);
+  if (first === undefined || first.port === port || guessed === true) return first;
+  // Those that begin to listen together are asked in any order: the likeliest has the last word.
+  const late = pause(LAST_WORD_MS, over).then(() => undefined);
+  return (await Promise.race([likeliest, late])) ?? first;
 }
 
 function isReady(status: number, { health }: Declared): boolean {
@@ -151,8 +158,8 @@ export function exited(vitals: Vitals | undefined, when: string): PreviewError {
   if (vitals.outOfMemory) {
     return new PreviewError(
       'exited',
-      'The application ran out of its memory, 1 GiB, and was killed.',
-      'Make it need less, or find what leaks; its last lines are in the log.',
+      'The application ran out of the memory that a preview may take, and was killed.',
+      'Make it need less, or have "limits" raised in pool.config.ts; its last lines are in the log.',
     );
   }
   return new PreviewError(

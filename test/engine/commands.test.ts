@@ -142,13 +142,11 @@ test('a rebuild is a build anew, and answers as before', async () => {
   const random = async (ref: string) => (await pool.visit(ref, { path: '/random' })).text;
   const before = await random(first);
   expect(await random('main')).toBe(before);
-  expect((await run('rebuild', 'main')).code).toBe(0);
+  expect((await run('rebuild', 'main', '--no-pull')).code).toBe(0);
   expect((await run('wait', 'main')).code).toBe(0);
   expect(pool.count('building')).toBe(2);
   expect(await random('main')).not.toBe(before);
   expect(await random(first), 'the other commit keeps what it has').toBe(before);
-  expect((await run('rebuild', 'main', '--pull')).code).toBe(0);
-  expect((await run('wait', 'main')).code, 'no registry has the base image').not.toBe(0);
 });
 
 test('without a pool each command says how to start one', async () => {

@@ -55,11 +55,12 @@ async function ready(
     limitMs = 2000,
     signal = NEVER,
     declared = {},
+    beside = {},
   } = {},
 ) {
   const lines: string[] = [];
   const found: number[][] = [];
-  const endpoint = { ...endpointAt(port), guessed };
+  const endpoint = { ...endpointAt(port, beside), guessed };
   const { again, ...held } = started(endpoint, more, found);
   const outcome = await awaitReady(
     container(vitals, sockets),
@@ -168,6 +169,20 @@ describe('a probe', () => {
 });
 
 describe('an application is ready', () => {
+  it('on its likeliest port, where another began to answer in the same moment', async () => {
+    let begun = false;
+    await using other = await httpServer((_, response) => {
+      begun = true;
+      response.end();
+    });
+    await using relay = await tcpServer((socket) => {
+      if (!begun) socket.destroy();
+      else socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'));
+    });
+    const { answering } = await ready(relay.port, { beside: { 9000: other.port } });
+    expect(answering).toMatchObject({ port: 3000, portRule: 'EXPOSE 3000, the only port' });
+  });
+
   it.each([200, 302, 399])('when its health path answers %i', async (status) => {
     await using app = await httpServer((_, response) => response.writeHead(status).end());
     const { answering } = await ready(app.port, { declared: { health: '/up' } });
@@ -216,7 +231,7 @@ describe('an application that ends before it answers is told so, with its last l
     [
       'want of memory',
       { running: false, exitCode: 137, outOfMemory: true },
-      /ran out of its memory/,
+      /ran out of the memory/,
     ],
     ['a removal', undefined, /container is gone/],
   ])('%s', async (_, vitals, message) => {
