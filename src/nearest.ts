@@ -1,6 +1,7 @@
 /**
  * The `limit` names that a mistyped one most likely meant, nearest first: those within a third of
- * its letters in Levenshtein distance, where a name that only goes on counts as near.
+ * its letters in Levenshtein distance. A name that only goes on counts as near, and one on which the
+ * typed goes on as just near enough.
  */
 export function nearest<Item>(
   typed: string,
@@ -19,7 +20,8 @@ export function nearest<Item>(
 
 /** Anything above `most` is as good as infinite, and not worth its exact value. */
 function distance(typed: string, name: string, most: number): number {
-  if (name.startsWith(typed) || typed.startsWith(name)) return 1;
+  if (name.startsWith(typed)) return 1;
+  if (typed.startsWith(name)) return Math.min(typed.length - name.length, most);
   if (Math.abs(name.length - typed.length) > most) return Infinity;
   let row = Array.from({ length: name.length + 1 }, (_, index) => index);
   for (let i = 0; i < typed.length; i++) {
