@@ -179,7 +179,11 @@ describe('everything else', () => {
     [{ limits: { memry: '1g' } }, 'limits', 'did you mean "memory"?'],
     [{ portRange: { first: 20_000, last: 20_001, lst: 1 } }, 'portRange', 'did you mean "last"?'],
     [{ repositories: [{ url: '/srv/x', evn: {} }] }, 'repositories[0]', 'did you mean "env"?'],
-    [{ repositories: [{ url: '/srv/x', envFiel: '' }] }, 'repositories[0]', '"envFile"?'],
+    [
+      { repositories: [{ url: '/srv/x', envFiel: '' }] },
+      'repositories[0]',
+      'did you mean "envFile"?',
+    ],
     [
       { repositories: [{ url: '/srv/x', refs: [{ match: 'x', matches: 'y' }] }] },
       'repositories[0].refs[0]',
@@ -206,7 +210,7 @@ describe('everything else', () => {
     expect(JSON.stringify(problems)).not.toContain('hunter2');
   });
 
-  it.each(['https://ada:hun@ter2@x/y', 'https://ada:hun/ter2@x/y', 'docs=https://a:hun ter2@x/'])(
+  it.each(['https://ada:hun@ter2@x/y', 'https://ada:hun/ter2@x/y', 'https://a:hun ter2@x/'])(
     'no problem shows a password that somebody put into a URL: %s',
     (url) => {
       for (const repositories of [[url], [{ url }]]) {
