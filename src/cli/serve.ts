@@ -61,8 +61,6 @@ async function run({ values }: Asked): Promise<number> {
   const problems = await environmentProblems(config.repositories);
   if (problems.length > 0) throw new UsageError(problems);
 
-  // Whoever read the log and went away must not end pool.
-  process.stderr.on('error', () => {});
   const logger = logfmt((line) => process.stderr.write(line));
   const ended = untilSignal();
   // All other commands start without what only this one needs.
