@@ -88,6 +88,23 @@ describe('a mirror whose git was killed in the middle', () => {
     ]);
   });
 
+  it.each(['cut off', 'removed'])('is copied anew where its objects were %s', async (how) => {
+    using remote = new GitRepository();
+    using parent = new TemporaryFolder();
+    const commit = await remote.commit({ a: '1' });
+    const url = remote.path;
+    const { folder } = await Mirror.open({ name: NAME, url }, parent.path, NEVER);
+    const objects = join(folder, 'objects');
+    for (const file of await readdir(objects, { recursive: true })) {
+      if (!/[0-9a-f]{30}/.test(file)) continue;
+      await rm(join(objects, file));
+      if (how === 'cut off') await writeFile(join(objects, file), '');
+    }
+    const mirror = await Mirror.open({ name: NAME, url }, parent.path, NEVER);
+    expect(mirror.problem).toBeUndefined();
+    expect(mirror.table.find('main')).toMatchObject({ commit });
+  });
+
   it('is served at once, however long the remote takes', async () => {
     using remote = new GitRepository();
     using parent = new TemporaryFolder();
