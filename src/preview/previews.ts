@@ -27,6 +27,9 @@ const ADOPTION_WAIT_MS = 1000;
 /** An engine that shuts down ends containers first; their deaths just before it went are its own. */
 const SHUTDOWN_MS = 60_000;
 
+/** Some 2 KB each: crawlers may ask for every commit of a long history. */
+const REMEMBERED = 10_000;
+
 /** As much of what happened as one reads. */
 const SHOWN = 20;
 
@@ -84,7 +87,7 @@ export class Previews {
     return this.#journal.last(id, SHOWN);
   }
 
-  /** Every preview that was asked for since pool started. */
+  /** The previews that were asked for since pool started, less cold ones beyond the limit. */
   all(): Iterable<Preview> {
     return this.#all.values();
   }
@@ -111,9 +114,16 @@ export class Previews {
       const log = new BuildLog(file, (error) => this.#logger('log-lost', wanted, { error }));
       const onState = (changed: Preview, entered?: PreviewEvent) => this.#onState(changed, entered);
       preview = new Preview(wanted, this.#stages, log, onState, this.#logger, this.#closing);
+      if (this.#all.size >= REMEMBERED) this.#forgetOne();
       this.#all.set(id, preview);
     }
     return preview;
+  }
+
+  /** The oldest that is cold: its history and its log are in files. */
+  #forgetOne(): void {
+    const cold = this.#all.values().find(({ state, busy }) => state.phase === 'cold' && !busy);
+    if (cold !== undefined) this.#all.delete(cold.id);
   }
 
   /**
