@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BuildLog } from '../build/build-log.ts';
@@ -52,7 +53,9 @@ export class Previews {
   /** Those that have a route now. */
   readonly #routed = new WeakSet<Endpoint>();
   #generation = 0;
-  #changed = Promise.withResolvers<void>();
+
+  /** `change`, whenever the state of any preview does. */
+  readonly changes = new EventTarget();
 
   constructor(
     stages: Stages,
@@ -70,11 +73,8 @@ export class Previews {
     this.#journal = journal;
     this.#logger = logger;
     this.#closing = closing;
-  }
-
-  /** Resolves at the next change of any preview's state. */
-  get changed(): Promise<void> {
-    return this.#changed.promise;
+    // As many listen as look at the strip; Node takes more than ten for a leak.
+    setMaxListeners(0, this.changes);
   }
 
   /** A preview by its id. */
@@ -261,8 +261,7 @@ export class Previews {
     this.#route(preview);
     const entry = entered && toEntry(entered, preview.state);
     if (entry !== undefined) this.#journal.add(preview.id, entry, Date.now());
-    this.#changed.resolve();
-    this.#changed = Promise.withResolvers();
+    this.changes.dispatchEvent(new Event('change'));
   }
 
   #route(preview: Preview): void {
