@@ -44,9 +44,7 @@ export class BuildLog {
 
   /** Goes on after what an earlier attempt left. A disk that is full costs the file only. */
   async begin(): Promise<void> {
-    this.#text = new GrowingText(await this.read());
-    this.#tail = '';
-    this.#lost = 0;
+    this.#startFrom(await this.read());
     this.#state = 'growing';
     await mkdir(dirname(this.#file), { recursive: true }).catch(this.#onProblem);
     // One that reached its limit tells no more: begin anew rather than grow with each attempt.
@@ -57,9 +55,7 @@ export class BuildLog {
   /** Drops what is there: a new build tells its own story. */
   clear(): void {
     this.#edition += 1;
-    this.#text = new GrowingText();
-    this.#tail = '';
-    this.#lost = 0;
+    this.#startFrom('');
     this.#open('w');
   }
 
@@ -125,6 +121,12 @@ export class BuildLog {
         return;
       }
     }
+  }
+
+  #startFrom(text: string): void {
+    this.#text = new GrowingText(text);
+    this.#tail = '';
+    this.#lost = 0;
   }
 
   async #whole(): Promise<GrowingText> {

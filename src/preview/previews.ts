@@ -239,9 +239,7 @@ export class Previews {
 
   /** A container was made: by nobody here where a pool that was killed had asked for it. */
   async containerMade(repository: string, commit: string): Promise<void> {
-    if (this.#all.get(`${repository}/${commit}` as PreviewId)?.busy !== true) {
-      await this.lookAround();
-    }
+    if (this.#known(repository, commit)?.busy !== true) await this.lookAround();
   }
 
   /** One container that cannot be removed must not keep pool from starting. */
@@ -287,9 +285,13 @@ export class Previews {
   }
 
   #isAtWork({ id, repository, commit }: FoundContainer): boolean {
-    const preview = this.#all.get(`${repository}/${commit}` as PreviewId);
-    const { busy = false, state } = preview ?? {};
-    return busy || (state?.phase === 'ready' && state.endpoint.containerId === id);
+    const preview = this.#known(repository, commit);
+    return preview?.busy === true || (preview !== undefined && preview === this.#readyOn(id));
+  }
+
+  /** The preview that a container's labels name. */
+  #known(repository: string, commit: string): Preview | undefined {
+    return this.#all.get(`${repository}/${commit}` as PreviewId);
   }
 }
 
