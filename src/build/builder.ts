@@ -2,7 +2,6 @@ import type { Readable } from 'node:stream';
 import type { Engine } from '../engine/connect.ts';
 import { engineError } from '../engine/engine-error.ts';
 import { cancelled, PreviewError } from '../errors.ts';
-import type { Context } from '../source/context.ts';
 import { BuildKitTrace } from './buildkit-trace.ts';
 import type { Image } from './image.ts';
 import { ClassicTrace } from './classic-trace.ts';
@@ -11,7 +10,14 @@ import { type BuildProgress, cutShort, readMessages, type Trace } from './trace.
 
 /** What a build is made from. */
 export interface BuildRequest {
-  context: Context;
+  context: {
+    /** A tar. */
+    stream: Readable;
+    /** The Dockerfile's path inside the context. */
+    dockerfile: string;
+    target: string | undefined;
+    args: Readonly<Record<string, string>>;
+  };
   /** The name under which the image is found again, also by people in `docker images`. */
   tag: string;
   labels: Record<string, string>;

@@ -80,7 +80,7 @@ export class Mirror {
   static async open(repository: Repository, parent: string, signal: AbortSignal): Promise<Mirror> {
     const mirror = new Mirror(repository, join(parent, `${repository.name}.git`));
     await mirror.#init();
-    const copied = await mirror.#isCopyOf(repository.url, signal);
+    const copied = await mirror.#readCopyOf(repository.url, signal);
     if (copied) {
       mirror.defaultBranch = await mirror.#readHead();
     } else {
@@ -179,8 +179,8 @@ export class Mirror {
     this.#seen = refs;
   }
 
-  /** Reads the copy that is there; one that a power failure damaged is thrown away. */
-  async #isCopyOf(url: string, signal: AbortSignal): Promise<boolean> {
+  /** Reads the copy of `url` where there is one; one that a power failure damaged is thrown away. */
+  async #readCopyOf(url: string, signal: AbortSignal): Promise<boolean> {
     const source = await readFile(join(this.folder, 'pool-source'), 'utf8').catch(() => undefined);
     // A name that now stands for another repository must not serve the old one's commits.
     if (source !== url) return false;
