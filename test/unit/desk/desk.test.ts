@@ -5,18 +5,20 @@ import type { History } from '../../../src/source/history.ts';
 import type { Mirror } from '../../../src/source/mirror.ts';
 import { httpServer } from '../fixtures/servers.ts';
 
-it('the strip is sent anew when a preview changes, until the reader or the pool goes', async () => {
-  const name = toRepositoryName('shop') ?? expect.fail();
+const name = toRepositoryName('shop') ?? expect.fail();
+
+it('the strip is sent anew when a preview changes, until the pool ends', async () => {
   const mirror = { repository: { name }, table: { refs: [] }, problem: 'one', triedAt: Date.now() };
   const changes = new EventTarget();
   const closing = new AbortController();
+  const logged: string[] = [];
   await using server = await httpServer(
     deskListener({
       mirrors: new Map([[name, mirror as unknown as Mirror]]),
       previews: { get: () => undefined, changes },
       history: {} as History,
       refreshMs: 60_000,
-      logger: expect.fail,
+      logger: (event) => logged.push(event),
       closing: closing.signal,
     }),
   );
@@ -30,4 +32,5 @@ it('the strip is sent anew when a preview changes, until the reader or the pool 
     } else if (told.includes('two')) closing.abort();
   }
   expect(told.match(/^event: strip$/gm)).toHaveLength(2);
+  expect(logged).toEqual([]);
 });

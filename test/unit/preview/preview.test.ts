@@ -511,8 +511,7 @@ describe('a preview that is stopped', () => {
       },
       buildImage: async (_, __, ___, ____, to) => {
         builds += 1;
-        const { promise } = ends[builds - 1] ?? expect.fail();
-        await promise;
+        await ends[builds - 1]?.promise;
         to.lines(['late']);
         to.progress({ step: 'RUN late', steps: 99, cached: 0 });
         return IMAGE;
@@ -546,12 +545,17 @@ describe('a preview that is stopped', () => {
   });
 });
 
+function visitOnFailure(preview: Preview): void {
+  if (preview.state.phase === 'failed') preview.visit();
+}
+
 it('a visit in the very moment of a failure is none, and leaves nobody waiting', async () => {
-  const heard = (preview: Preview) => {
-    if (preview.state.phase === 'failed') preview.visit();
-  };
   const away = new PreviewError('engine-lost', 'It went away.', 'Reload.');
-  using fixture = openPreview({ findImage: async () => await Promise.reject(away) }, NEVER, heard);
+  using fixture = openPreview(
+    { findImage: async () => await Promise.reject(away) },
+    NEVER,
+    visitOnFailure,
+  );
   const { preview } = fixture;
   preview.visit();
   await idle(fixture);

@@ -449,12 +449,12 @@ it('a link that is longer than any path is refused, for it would be read into me
 
 it('rules that take too long to match end when nobody wants them any more', async () => {
   using repository = new GitRepository();
-  const files = Object.fromEntries(
+  const paths = Object.fromEntries(
     Array.from({ length: 60 }, (_, index) => [`${'x'.repeat(200)}${index}`, '']),
   );
   const rules = Array.from({ length: 999 }, () => `${'*x'.repeat(120)}/y`).join('\n');
   const commit = await repository.commit({
-    ...files,
+    ...paths,
     Dockerfile: DOCKERFILE,
     '.dockerignore': rules,
   });
