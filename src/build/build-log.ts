@@ -1,4 +1,4 @@
-import { createWriteStream, type WriteStream } from 'node:fs';
+import { close, createWriteStream, open, write, type WriteStream, writev } from 'node:fs';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -150,9 +150,15 @@ export class BuildLog {
     this.#tail = this.#tail.slice(cut);
   }
 
+  /** Opens once the stream before has closed: what that still writes would else come in between. */
   #open(flags: 'a' | 'w'): void {
-    this.#stream?.end();
-    this.#stream = createWriteStream(this.#file, { flags }).on('error', this.#onProblem);
+    const before = this.#stream;
+    const closed = Promise.withResolvers<void>();
+    if (before === undefined || before.closed) closed.resolve();
+    else before.once('close', closed.resolve).end();
+    const later = (...how: Parameters<typeof open>) => void closed.promise.then(() => open(...how));
+    const fs = { open: later as typeof open, write, writev, close };
+    this.#stream = createWriteStream(this.#file, { flags, fs }).on('error', this.#onProblem);
   }
 
   #append(text: string): void {
