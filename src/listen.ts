@@ -12,18 +12,23 @@ export async function listenAlone(server: Server, path: string): Promise<void> {
   if (Buffer.byteLength(path) > 103) {
     throw new Error(`the path ${path} is too long for a socket; choose a shorter --data-dir`);
   }
-  const { promise: answered, resolve } = Promise.withResolvers<boolean>();
-  const socket = connect({ path });
-  socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
-  const taken = await answered;
-  socket.destroy();
-  if (taken) {
+  if (await somebodyListensOn(path)) {
     const folder = dirname(path);
     throw new Error(
       `another pool serves from ${folder}; end it, or choose another folder with --data-dir`,
     );
   }
   await listenOn(server, path);
+}
+
+/** Whether a process takes connections on a socket. */
+export async function somebodyListensOn(path: string): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const socket = connect({ path });
+  socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+  const there = await promise;
+  socket.destroy();
+  return there;
 }
 
 /** Listens on a socket that nobody but this user may use. */

@@ -96,7 +96,9 @@ export function bindStages(parts: StageParts): Stages {
       const shelf = { instance, repository };
       const tag = imageName(shelf, recipeTag(recipe.digest));
       const request = { context, tag, labels: imageLabels(shelf, commit, recipe), anew };
-      const old = anew && (await findImage(engine, shelf, commit, commit, over));
+      // Whatever comes of it: the context is open, and only the build closes it.
+      const old =
+        anew && (await findImage(engine, shelf, commit, commit, over).catch(() => undefined));
       const { id, build } = await buildImage(
         engine,
         request,

@@ -1,4 +1,4 @@
-import { createWriteStream, type WriteStream } from 'node:fs';
+import { close, createWriteStream, open, write, type WriteStream, writev } from 'node:fs';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -44,9 +44,7 @@ export class BuildLog {
 
   /** Goes on after what an earlier attempt left. A disk that is full costs the file only. */
   async begin(): Promise<void> {
-    this.#text = new GrowingText(await this.read());
-    this.#tail = '';
-    this.#lost = 0;
+    this.#startFrom(await this.read());
     this.#state = 'growing';
     await mkdir(dirname(this.#file), { recursive: true }).catch(this.#onProblem);
     // One that reached its limit tells no more: begin anew rather than grow with each attempt.
@@ -57,9 +55,7 @@ export class BuildLog {
   /** Drops what is there: a new build tells its own story. */
   clear(): void {
     this.#edition += 1;
-    this.#text = new GrowingText();
-    this.#tail = '';
-    this.#lost = 0;
+    this.#startFrom('');
     this.#open('w');
   }
 
@@ -127,6 +123,12 @@ export class BuildLog {
     }
   }
 
+  #startFrom(text: string): void {
+    this.#text = new GrowingText(text);
+    this.#tail = '';
+    this.#lost = 0;
+  }
+
   async #whole(): Promise<GrowingText> {
     if (this.#text.length > 0 || this.#state === 'growing') return this.#text;
     return new GrowingText(await readFile(this.#file, 'utf8').catch(() => ''));
@@ -148,9 +150,15 @@ export class BuildLog {
     this.#tail = this.#tail.slice(cut);
   }
 
+  /** Opens once the stream before has closed: what that still writes would else come in between. */
   #open(flags: 'a' | 'w'): void {
-    this.#stream?.end();
-    this.#stream = createWriteStream(this.#file, { flags }).on('error', this.#onProblem);
+    const before = this.#stream;
+    const closed = Promise.withResolvers<void>();
+    if (before === undefined || before.closed) closed.resolve();
+    else before.once('close', closed.resolve).end();
+    const later = (...how: Parameters<typeof open>) => void closed.promise.then(() => open(...how));
+    const fs = { open: later as typeof open, write, writev, close };
+    this.#stream = createWriteStream(this.#file, { flags, fs }).on('error', this.#onProblem);
   }
 
   #append(text: string): void {

@@ -1,5 +1,5 @@
 import { diskFull } from '../engine/engine-error.ts';
-import { PreviewError } from '../errors.ts';
+import { type ErrorCode, PreviewError } from '../errors.ts';
 import { plainLine } from '../plain-text.ts';
 
 /** How builders say that a Dockerfile is not one. What stands between is bounded: a path may repeat a word. */
@@ -18,72 +18,67 @@ const BASE_IMAGE =
 export function explainBuild(message: string, step: string | undefined): PreviewError {
   const said = plainLine(message.trim().split('\n').at(-1) ?? '') || 'no reason was given';
   const cause = new Error(said);
+  const what = shorten(stripPrefix(said));
+  const told = (code: ErrorCode, words: string, next: string) =>
+    new PreviewError(code, words, next, { cause });
   if (/no space left on device/i.test(message)) return diskFull('building', cause);
 
   if (/context canceled|code = Unavailable|transport is closing/i.test(said)) {
-    return new PreviewError(
+    return told(
       'engine-lost',
       'The Docker engine ended the build before it was done.',
       'Reload this page once the engine is back; pool starts over by itself.',
-      { cause },
     );
   }
   const exit = /(?:exit code: |returned a non-zero code: )([0-9]+)/.exec(message);
   if (exit !== null) {
     const killed = exit[1] === '137' ? ' (killed, most likely for want of memory)' : '';
     const at = step === undefined ? 'A step' : `The step "${shorten(step)}"`;
-    return new PreviewError(
+    return told(
       'build-failed',
       `${at} ended with exit code ${exit[1]}${killed}.`,
       'Read the end of the log, mend it in a new commit, and visit that one.',
-      { cause },
     );
   }
   if (/no active sessions/i.test(said)) {
-    return new PreviewError(
+    return told(
       'build-failed',
-      `The Dockerfile needs a secret or an agent of the builder, which pool cannot give: ${shorten(stripPrefix(said))}.`,
+      `The Dockerfile needs a secret or an agent of the builder, which pool cannot give: ${what}.`,
       'Take --mount=type=secret and --mount=type=ssh out in a new commit, and visit that one.',
-      { cause },
     );
   }
   if (/frontend gateway\.v0/.test(message)) {
-    return new PreviewError(
+    return told(
       'base-image',
-      `The "# syntax=" line of the Dockerfile names an image that cannot be had: ${shorten(stripPrefix(said))}.`,
+      `The "# syntax=" line of the Dockerfile names an image that cannot be had: ${what}.`,
       'Take that line out, or let the engine reach its registry; then retry.',
-      { cause },
     );
   }
   if (UNPARSED.test(message)) {
-    return new PreviewError(
+    return told(
       'dockerfile-invalid',
-      `The Dockerfile does not parse: ${shorten(stripPrefix(said))}.`,
+      `The Dockerfile does not parse: ${what}.`,
       'Mend that line in a new commit, and visit that one.',
-      { cause },
     );
   }
   if (/^(COPY|ADD) failed|failed to compute cache key/.test(said)) {
-    return new PreviewError(
+    return told(
       'build-failed',
-      `A file that the Dockerfile copies is not in the context: ${shorten(stripPrefix(said))}.`,
+      `A file that the Dockerfile copies is not in the context: ${what}.`,
       'Look whether the commit has it and .dockerignore lets it in.',
-      { cause },
     );
   }
   if (BASE_IMAGE.test(message)) {
-    return new PreviewError(
+    return told(
       'base-image',
-      `A base image cannot be had: ${shorten(stripPrefix(said))}.`,
+      `A base image cannot be had: ${what}.`,
       'Check its name, and that the engine reaches its registry ("docker pull" on this machine); then retry.',
-      { cause },
     );
   }
-  return new PreviewError(
+  return told(
     'build-failed',
-    `The build failed: ${shorten(stripPrefix(said))}.`,
+    `The build failed: ${what}.`,
     'Read the end of the log, mend it in a new commit, and visit that one.',
-    { cause },
   );
 }
 

@@ -19,7 +19,7 @@ export async function ask<V extends Verb>(
   { values }: Pick<Asked, 'values'>,
 ): Promise<Reply<V>> {
   for await (const one of follow(verb, what, { values })) return one;
-  throw new CommandError('The pool ended before it answered.', 'Look at its log.', EXIT.noPool);
+  throw ended();
 }
 
 /** The same for what has an answer of several parts. */
@@ -36,9 +36,16 @@ export async function* follow<V extends Verb>(
     for await (const line of createInterface({ input: response, crlfDelay: Infinity })) {
       yield VERBS[verb].answer.parse(JSON.parse(line)) as Reply<V>;
     }
+  } catch (error) {
+    throw (error as NodeJS.ErrnoException).code === 'ECONNRESET' ? ended() : error;
   } finally {
     response.destroy();
   }
+}
+
+function ended(): CommandError {
+  const next = 'Look at its log; what it had ready runs on.';
+  return new CommandError('The pool ended before its answer did.', next, EXIT.noPool);
 }
 
 async function send(verb: Verb, what: object, dataDir: string): Promise<IncomingMessage> {

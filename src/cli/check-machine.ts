@@ -1,11 +1,12 @@
 import { execFile } from 'node:child_process';
 import { lookup } from 'node:dns/promises';
 import { access, constants, readFile, stat, statfs } from 'node:fs/promises';
-import { createServer, connect, BlockList } from 'node:net';
+import { BlockList, createServer } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { promisify } from 'node:util';
 import type { Config } from '../config/config.ts';
 import { controlSocket } from '../desk/verbs.ts';
+import { somebodyListensOn } from '../listen.ts';
 import { bad, type Finding, ok, warn } from './finding.ts';
 
 /** `git fetch --no-write-fetch-head` came with 2.29, and 2.30 is in every distribution that lives. */
@@ -78,7 +79,7 @@ export async function checkNames({ domains }: Config): Promise<Finding[]> {
 export async function checkPort({ listen, dataDir }: Config): Promise<Finding> {
   const about = 'port';
   const where = `${listen.host}:${listen.port}`;
-  const running = await answers(controlSocket(dataDir));
+  const running = await somebodyListensOn(controlSocket(dataDir));
   const server = createServer();
   const { promise, resolve } = Promise.withResolvers<string | undefined>();
   server.once('error', ({ code }: NodeJS.ErrnoException) => resolve(code));
@@ -114,13 +115,4 @@ export function listenersOnAll(text: string): number[] {
   return [...new Set([...found].map(([, port]) => Number.parseInt(port ?? '', 16)))].toSorted(
     (a, b) => a - b,
   );
-}
-
-async function answers(path: string): Promise<boolean> {
-  const { promise, resolve } = Promise.withResolvers<boolean>();
-  const socket = connect({ path });
-  socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
-  const there = await promise;
-  socket.destroy();
-  return there;
 }

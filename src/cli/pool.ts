@@ -16,6 +16,13 @@ const COMMANDS: readonly Command[] = [serve, ls, wait, logs, rebuild, stop, rm, 
 const [name, ...args] = process.argv.slice(2);
 const command = COMMANDS.find((one) => one.name === name);
 
+// Whoever has read enough, as "head" does, ends a command; the pool itself goes on.
+for (const output of [process.stdout, process.stderr]) {
+  output.on('error', () => {
+    if (command !== serve) process.exit();
+  });
+}
+
 if (command !== undefined) {
   process.exitCode = await runCommand(command, args);
 } else if (name === '--version' || name === '-v') {

@@ -61,8 +61,6 @@ async function run({ values }: Asked): Promise<number> {
   const problems = await environmentProblems(config.repositories);
   if (problems.length > 0) throw new UsageError(problems);
 
-  // Whoever read the log and went away must not end pool.
-  process.stderr.on('error', () => {});
   const logger = logfmt((line) => process.stderr.write(line));
   const ended = untilSignal();
   // All other commands start without what only this one needs.
@@ -120,6 +118,9 @@ function repositoryAround(folder: string): string[] {
   }
 }
 
+/** What the data folder answers that is no folder, is another user's or is full. */
+const UNUSABLE = new Set(['EACCES', 'EEXIST', 'ENOSPC', 'ENOTDIR', 'EPERM', 'EROFS']);
+
 function explain(error: unknown): string {
   if (error instanceof PreviewError) return `${error.message}\n${error.next}`;
   const { code, port, address } = error as NodeJS.ErrnoException & {
@@ -135,7 +136,7 @@ function explain(error: unknown): string {
   if (code === 'EADDRNOTAVAIL') {
     return `${address} is no address of this machine.\nChoose another with --listen; 0.0.0.0 stands for all of them.`;
   }
-  if (code === 'EEXIST' || code === 'ENOTDIR' || code === 'EROFS' || code === 'ENOSPC') {
+  if (code !== undefined && UNUSABLE.has(code)) {
     const words = error instanceof Error ? error.message : code;
     return `the data folder cannot be used (${words}).\nChoose another with --data-dir, or make room.`;
   }

@@ -8,6 +8,8 @@ export const stop: Command = {
   words: '<address>',
   about: 'ends it; the next visit starts it again',
   flags: POOL_FLAGS,
+  more: `A waiting page that is open loads again, which is such a visit: close it first. Requests that
+are held are refused, and start nothing.`,
   async run(asked) {
     return report(await ask('stop', { address: asked.words[0] ?? '' }, asked), asked.values);
   },

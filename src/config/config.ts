@@ -247,7 +247,8 @@ function came(input: object, path: readonly PropertyKey[]): string {
   }
   const secret = path.includes('env') || (path[0] === 'repositories' && typeof value === 'object');
   if (value === undefined || secret) return '';
-  return `; came ${(JSON.stringify(value) ?? typeof value).replaceAll(/\/\/[^/@\s"]*@/g, '//…@')}`;
+  // A password may hold what ends it in a URL: all up to the last @ goes.
+  return `; came ${(JSON.stringify(value) ?? typeof value).replace(/\/\/.*@/, '//…@')}`;
 }
 
 function defaultDataDir(): string {

@@ -136,13 +136,15 @@ class Verbs implements Record<Verb, unknown> {
     const { mirrors, history, labelOf, urlOf } = this.#options;
     const { repository, commit } = wanted;
     const mirror = mirrors.get(repository);
+    // An image outlives its commit where a branch was rewritten and the mirror made anew.
+    const summary = mirror && (await history.commit(mirror, commit).catch(() => undefined));
     const { phase, since } = state;
     return {
       repository,
       commit,
       address: labelOf(wanted),
       url: urlOf(wanted),
-      subject: mirror === undefined ? '' : (await history.commit(mirror, commit)).subject,
+      subject: summary?.subject ?? '',
       refs: mirror?.table.at(commit).map(({ name }) => name) ?? [],
       phase,
       words: phaseWords(state),

@@ -17,7 +17,7 @@ import { type Frame, stripList, stripPage, type StripParts } from './strip.ts';
 /** What the desk shows. */
 export interface DeskOptions {
   mirrors: ReadonlyMap<RepositoryName, Mirror>;
-  previews: Previews;
+  previews: Pick<Previews, 'get' | 'changes'>;
   history: History;
   refreshMs: number;
   logger: Logger;
@@ -94,15 +94,19 @@ class Desk {
     over: AbortSignal,
   ): AsyncGenerator<string> {
     let shown = '';
+    let rest = new AbortController();
+    const wake = () => rest.abort();
+    over.addEventListener('abort', wake);
+    this.#options.previews.changes.addEventListener('change', wake, { signal: over });
     yield 'retry: 1000\n\n';
     while (!over.aborted) {
-      const changed = this.#options.previews.changed;
+      rest = new AbortController();
       await this.#refresh(mirror);
       const list = stripList(await this.#parts(mirror, branch, site), Date.now()).text;
       if (list !== shown) yield `event: strip\ndata: ${JSON.stringify(list)}\n\n`;
       shown = list;
       await pause(QUICK_MS, over);
-      await Promise.race([changed, pause(SLOW_MS - QUICK_MS, over)]);
+      await pause(SLOW_MS - QUICK_MS, rest.signal);
     }
   }
 

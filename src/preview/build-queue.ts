@@ -35,13 +35,24 @@ export class BuildQueue {
     signal: AbortSignal,
   ): Promise<Result> {
     if (this.#queue.size >= this.#limits.waiting) throw full(this.#limits.waiting);
-    return await this.#queue.add(async () => await this.#alone(what, build), { id, signal });
+    return await this.#queue.add(async () => await this.#alone(what, build, signal), {
+      id,
+      signal,
+    });
   }
 
   /** A turn that waits here is lost to others, but only where two of a kind come side by side. */
-  async #alone<Result>(what: string, build: () => Promise<Result>): Promise<Result> {
+  async #alone<Result>(
+    what: string,
+    build: () => Promise<Result>,
+    signal: AbortSignal,
+  ): Promise<Result> {
     const before = this.#alike.get(what);
-    const result = before === undefined ? build() : before.then(build, build);
+    const begin = async () => {
+      signal.throwIfAborted();
+      return await build();
+    };
+    const result = before === undefined ? begin() : before.then(begin, begin);
     this.#alike.set(what, result);
     try {
       return await result;

@@ -21,7 +21,7 @@ export interface Rebuild {
   pull: boolean;
 }
 
-/** The stages between a commit and an endpoint, in pool's words. `main.ts` binds them. */
+/** The stages between a commit and an endpoint, in pool's words. `stages.ts` binds them. */
 export interface Stages {
   /**
    * What the commit and its operator say of it. Throws `pool-yml`, or `env-missing` where the

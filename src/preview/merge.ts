@@ -16,7 +16,10 @@ export async function* merge<First, Second>(
     if (result.done) {
       waiting.delete(source);
     } else {
-      waiting.set(source, pull(source));
+      const next = pull(source);
+      // It may fail while nobody asks for the next value: that is told then.
+      next.catch(() => {});
+      waiting.set(source, next);
       yield result.value;
     }
   }

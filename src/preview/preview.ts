@@ -27,7 +27,7 @@ export function previewId({ repository, commit }: Wanted): PreviewId {
  * One commit made visitable: its state, its log, and the one job that works on it. Whoever visits
  * meanwhile shares that job, and ends nothing by leaving.
  */
-export class Preview implements Witness {
+export class Preview {
   readonly id: PreviewId;
   readonly wanted: Wanted;
   readonly log: BuildLog;
@@ -70,6 +70,8 @@ export class Preview implements Witness {
   /** Starts the way to the endpoint, unless it is under way, over, or failed by the commit's own fault. */
   visit(): void {
     const { phase } = this.#state;
+    // A job that has just failed cannot be gone on with, and will not begin anew.
+    if (this.busy) return;
     const again = phase === 'failed' && this.#state.failure.ours;
     if (phase !== 'cold' && !again) return;
     if (again) this.tell({ type: 'cooled', why: 'retried' });
@@ -78,7 +80,7 @@ export class Preview implements Witness {
 
   /** Starts once more after a failure. */
   retry(): void {
-    if (this.#state.phase !== 'failed') return;
+    if (this.busy || this.#state.phase !== 'failed') return;
     this.tell({ type: 'cooled', why: 'retried' });
     this.visit();
   }
@@ -109,7 +111,8 @@ export class Preview implements Witness {
       // A pool that ends says nothing about the container.
       signal.addEventListener('abort', () => container.keep(), { once: true });
       // It was ready once as its commit asked; now any answer says that it still runs.
-      const ready = await this.#stages.awaitReady(this.wanted, container, {}, this, signal);
+      const witness = this.#witness(signal);
+      const ready = await this.#stages.awaitReady(this.wanted, container, {}, witness, signal);
       this.tell({ type: 'ready', endpoint: ready });
       container.keep();
     });
@@ -142,17 +145,6 @@ export class Preview implements Witness {
     this.#changed = Promise.withResolvers();
   }
 
-  lines(lines: readonly string[]): void {
-    this.log.write(lines);
-  }
-
-  progress({ step, steps, cached }: Readonly<BuildProgress>): void {
-    const now = this.#state;
-    if (now.phase !== 'building') return;
-    if (now.step === step && now.steps === steps && now.cached === cached) return;
-    this.tell({ type: 'step', step, steps, cached });
-  }
-
   /** Resolves once the preview is ready, has failed, or is cold with nobody at work on it. */
   async settled(signal: AbortSignal): Promise<PreviewState> {
     for await (const { phase } of this.states(signal)) {
@@ -180,7 +172,31 @@ export class Preview implements Witness {
   }
 
   async #make(signal: AbortSignal): Promise<void> {
-    await makePreview(this.wanted, this.#stages, this, this.#rebuild, signal);
+    const witness = this.#witness(signal);
+    await makePreview(this.wanted, this.#stages, witness, this.#rebuild, signal);
+  }
+
+  /** What a job tells until it is ended: a build takes a moment, and the next job may be at work. */
+  #witness(signal: AbortSignal): Witness {
+    return {
+      tell: (event) => {
+        signal.throwIfAborted();
+        this.tell(event);
+      },
+      lines: (lines) => {
+        if (!signal.aborted) this.log.write(lines);
+      },
+      progress: (progress) => {
+        if (!signal.aborted) this.#progress(progress);
+      },
+    };
+  }
+
+  #progress({ step, steps, cached }: Readonly<BuildProgress>): void {
+    const now = this.#state;
+    if (now.phase !== 'building') return;
+    if (now.step === step && now.steps === steps && now.cached === cached) return;
+    this.tell({ type: 'step', step, steps, cached });
   }
 
   #begin(job: (signal: AbortSignal) => Promise<void>): Promise<void> {
@@ -196,8 +212,9 @@ export class Preview implements Witness {
 
   async #run(job: (signal: AbortSignal) => Promise<void>, signal: AbortSignal): Promise<void> {
     try {
-      signal.throwIfAborted();
+      // First of all: how it failed is told there as well.
       await this.log.begin();
+      signal.throwIfAborted();
       await job(signal);
     } catch (error) {
       const failure = toFailure(signal.aborted ? cancelled() : error);

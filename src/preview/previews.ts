@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BuildLog } from '../build/build-log.ts';
@@ -27,6 +28,9 @@ const ADOPTION_WAIT_MS = 1000;
 /** An engine that shuts down ends containers first; their deaths just before it went are its own. */
 const SHUTDOWN_MS = 60_000;
 
+/** Some 2 KB each: crawlers may ask for every commit of a long history. */
+const REMEMBERED = 10_000;
+
 /** As much of what happened as one reads. */
 const SHOWN = 20;
 
@@ -49,7 +53,9 @@ export class Previews {
   /** Those that have a route now. */
   readonly #routed = new WeakSet<Endpoint>();
   #generation = 0;
-  #changed = Promise.withResolvers<void>();
+
+  /** `change`, whenever the state of any preview does. */
+  readonly changes = new EventTarget();
 
   constructor(
     stages: Stages,
@@ -67,11 +73,8 @@ export class Previews {
     this.#journal = journal;
     this.#logger = logger;
     this.#closing = closing;
-  }
-
-  /** Resolves at the next change of any preview's state. */
-  get changed(): Promise<void> {
-    return this.#changed.promise;
+    // As many listen as look at the strip; Node takes more than ten for a leak.
+    setMaxListeners(0, this.changes);
   }
 
   /** A preview by its id. */
@@ -84,7 +87,7 @@ export class Previews {
     return this.#journal.last(id, SHOWN);
   }
 
-  /** Every preview that was asked for since pool started. */
+  /** The previews that were asked for since pool started, less cold ones beyond the limit. */
   all(): Iterable<Preview> {
     return this.#all.values();
   }
@@ -111,9 +114,16 @@ export class Previews {
       const log = new BuildLog(file, (error) => this.#logger('log-lost', wanted, { error }));
       const onState = (changed: Preview, entered?: PreviewEvent) => this.#onState(changed, entered);
       preview = new Preview(wanted, this.#stages, log, onState, this.#logger, this.#closing);
+      if (this.#all.size >= REMEMBERED) this.#forgetOne();
       this.#all.set(id, preview);
     }
     return preview;
+  }
+
+  /** The oldest that is cold: its history and its log are in files. */
+  #forgetOne(): void {
+    const cold = this.#all.values().find(({ state, busy }) => state.phase === 'cold' && !busy);
+    if (cold !== undefined) this.#all.delete(cold.id);
   }
 
   /**
@@ -229,9 +239,7 @@ export class Previews {
 
   /** A container was made: by nobody here where a pool that was killed had asked for it. */
   async containerMade(repository: string, commit: string): Promise<void> {
-    if (this.#all.get(`${repository}/${commit}` as PreviewId)?.busy !== true) {
-      await this.lookAround();
-    }
+    if (this.#known(repository, commit)?.busy !== true) await this.lookAround();
   }
 
   /** One container that cannot be removed must not keep pool from starting. */
@@ -251,8 +259,7 @@ export class Previews {
     this.#route(preview);
     const entry = entered && toEntry(entered, preview.state);
     if (entry !== undefined) this.#journal.add(preview.id, entry, Date.now());
-    this.#changed.resolve();
-    this.#changed = Promise.withResolvers();
+    this.changes.dispatchEvent(new Event('change'));
   }
 
   #route(preview: Preview): void {
@@ -278,9 +285,13 @@ export class Previews {
   }
 
   #isAtWork({ id, repository, commit }: FoundContainer): boolean {
-    const preview = this.#all.get(`${repository}/${commit}` as PreviewId);
-    const { busy = false, state } = preview ?? {};
-    return busy || (state?.phase === 'ready' && state.endpoint.containerId === id);
+    const preview = this.#known(repository, commit);
+    return preview?.busy === true || (preview !== undefined && preview === this.#readyOn(id));
+  }
+
+  /** The preview that a container's labels name. */
+  #known(repository: string, commit: string): Preview | undefined {
+    return this.#all.get(`${repository}/${commit}` as PreviewId);
   }
 }
 

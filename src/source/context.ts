@@ -75,9 +75,9 @@ export async function planContext(
     readIgnoreRules(gitDir, tree, ignoreFiles, signal),
     readText(gitDir, file.object, signal),
   ]);
-  const entries = await keep(files, rules, dockerfile);
+  const entries = await keep(files, rules, dockerfile, signal);
   if (!inside) entries.push({ ...file, path: OUTSIDE });
-  for (const entry of entries) checkPath(entry.path);
+  for (const entry of entries) checkEntry(entry);
   const module = entries.find((entry) => entry.mode === '160000');
   if (module !== undefined) throw submodule(module.path);
 
@@ -176,10 +176,12 @@ async function keep(
   tree: readonly TreeEntry[],
   rules: IgnoreRules,
   dockerfile: string,
+  signal: AbortSignal,
 ): Promise<TreeEntry[]> {
   const kept: TreeEntry[] = [];
   let waiting: TreeEntry[] = [];
   for (const entry of tree) {
+    signal.throwIfAborted();
     waiting = waiting.filter((folder) => entry.path.startsWith(`${folder.path}/`));
     const needed = entry.path === dockerfile || entry.path === '.dockerignore';
     if (needed || !(await rules.ignores(entry.path))) {
@@ -192,10 +194,13 @@ async function keep(
   return kept;
 }
 
-function checkPath(path: string): void {
+function checkEntry({ path, mode, size }: TreeEntry): void {
   const named = path.length <= PATH_LIMIT && !path.includes('\uFFFD');
   const inside = path.split('/').every((part) => part !== '' && part !== '.' && part !== '..');
   if (!named || !inside) throw refuse(`the path ${JSON.stringify(path.slice(0, 80))}`);
+  // The tar holds a link's text in a header: it is read into memory.
+  if (mode === '120000' && size > PATH_LIMIT)
+    throw refuse(`the link ${JSON.stringify(path.slice(0, 80))}, which is longer than any path`);
 }
 
 function noFolder(path: string): PreviewError {

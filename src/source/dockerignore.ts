@@ -1,4 +1,5 @@
 import { setImmediate as breathe } from 'node:timers/promises';
+import { PreviewError } from '../errors.ts';
 
 /**
  * `.dockerignore` as the engine reads it (the rules of moby/patternmatcher and its ignorefile):
@@ -18,8 +19,14 @@ const TOKEN_LIMIT = 256;
 /** Matching holds up nobody for longer than about this. */
 const BREATH_MS = 5;
 
-/** Parses the file's text; throws a `SyntaxError` that names the line it cannot read. */
-export function parseIgnoreFile(text: string): IgnoreRules {
+/** All paths of the largest tree take seconds; what needs longer was made to. */
+const MATCH_LIMIT_MS = 30_000;
+
+/**
+ * Parses the file's text; throws a `SyntaxError` that names the line it cannot read. Matching fails
+ * with `context-refused` once it took `limitMs` in all.
+ */
+export function parseIgnoreFile(text: string, limitMs = MATCH_LIMIT_MS): IgnoreRules {
   const rules = text
     .replace(/^\uFEFF/, '')
     .split('\n')
@@ -28,6 +35,8 @@ export function parseIgnoreFile(text: string): IgnoreRules {
     throw new SyntaxError(`it has ${rules.length} patterns; the limit is ${PATTERN_LIMIT}`);
   }
   let breathed = performance.now();
+  // Counted in breaths, so that no time counts in which others had their turn.
+  let breaths = limitMs / BREATH_MS;
   return {
     async ignores(path) {
       const letters = Array.from(path);
@@ -36,6 +45,7 @@ export function parseIgnoreFile(text: string): IgnoreRules {
         // A rule that could only repeat the verdict need not be asked.
         if (rule.negated === ignored && rule.covers(letters)) ignored = !ignored;
         if (performance.now() - breathed > BREATH_MS) {
+          if (--breaths < 0) throw tooSlow(limitMs);
           await breathe();
           breathed = performance.now();
         }
@@ -176,4 +186,12 @@ function accepts(token: Token, letter: string): boolean {
     return hit !== token.negated;
   }
   return token.kind === 'one' && letter !== '/';
+}
+
+function tooSlow(limitMs: number): PreviewError {
+  return new PreviewError(
+    'context-refused',
+    `This commit is not built, for its ignore file takes longer than ${limitMs / 1000} s to apply.`,
+    'Write fewer or simpler patterns in a new commit, and visit that one.',
+  );
 }

@@ -11,8 +11,11 @@ export const MIRRORS = 'POOL_MIRRORS';
 /** Git removes its locks when it is asked to end; one that hangs in a disk is ended harder. */
 const END_LIMIT_MS = 500;
 
-/** What git writes beside a file before it takes its place, and packs that were not finished. */
-const HALF_WRITTEN = /(\.lock|(^|\/)\.?tmp[_-][^/]*)$/;
+/**
+ * What git writes beside a file before it takes its place, and objects that were not finished. No
+ * ref ends in `.lock`, but one may well be called `tmp-fix`.
+ */
+const HALF_WRITTEN = /(\.lock|^objects\/(.*\/)?\.?tmp[_-][^/]*)$/;
 
 /**
  * Ends the git processes of a pool that was killed: a fetch goes on without its parent, and would

@@ -21,6 +21,9 @@ const FETCH_LIMIT_MS = 60 * 60_000;
 /** A start waits so long for a fetch where there is a copy to serve from: near remotes need less. */
 const START_WAIT_MS = 300;
 
+/** How git says that objects of its own are lost, and not that it is not there or may not read. */
+const DAMAGED = /^(fatal|error): .*\b(object|pack|packfile)\b/m;
+
 const REF_FIELDS = ['refname', 'objectname', 'objecttype', '*objectname', '*objecttype'];
 
 /**
@@ -77,10 +80,9 @@ export class Mirror {
   static async open(repository: Repository, parent: string, signal: AbortSignal): Promise<Mirror> {
     const mirror = new Mirror(repository, join(parent, `${repository.name}.git`));
     await mirror.#init();
-    const copied = await mirror.#isCopyOf(repository.url);
+    const copied = await mirror.#readCopyOf(repository.url, signal);
     if (copied) {
       mirror.defaultBranch = await mirror.#readHead();
-      await mirror.#readTable(signal);
     } else {
       await rm(join(mirror.folder, 'pool-source'), { force: true });
     }
@@ -177,10 +179,21 @@ export class Mirror {
     this.#seen = refs;
   }
 
-  /** A name that now stands for another repository must not serve the old one's commits. */
-  async #isCopyOf(url: string): Promise<boolean> {
+  /** Reads the copy of `url` where there is one; one that a power failure damaged is thrown away. */
+  async #readCopyOf(url: string, signal: AbortSignal): Promise<boolean> {
     const source = await readFile(join(this.folder, 'pool-source'), 'utf8').catch(() => undefined);
-    return source === url;
+    // A name that now stands for another repository must not serve the old one's commits.
+    if (source !== url) return false;
+    try {
+      await this.#readTable(signal);
+      return true;
+    } catch (error) {
+      if (!(error instanceof Error) || !DAMAGED.test(error.message)) throw error;
+      // All of it: a fetch asks for no object again that it believes to have.
+      await rm(this.folder, { recursive: true, force: true });
+      await this.#init();
+      return false;
+    }
   }
 
   /** One instance a call: simple-git binds its abort signal when it is made. */

@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { BuildLog, type LogPiece } from '../../../src/build/build-log.ts';
 import { TemporaryFolder } from '../fixtures/git-repository.ts';
@@ -140,6 +141,29 @@ describe('a reader', () => {
 });
 
 describe('a log', () => {
+  it('that begins anew at once has nothing of the old one in its file', async () => {
+    using fixture = openLog();
+    const logs = Array.from({ length: 200 }, (_, index) => {
+      const file = join(fixture.folder, String(index));
+      return { file, log: new BuildLog(file, (error) => fixture.problems.push(error)) };
+    });
+    for (const { log } of logs) await log.begin();
+    for (const { log } of logs) {
+      log.write(['the old story']);
+      log.clear();
+      log.write(['new']);
+      log.end();
+    }
+    for (const { file } of logs) {
+      const written = async () => await readFile(file, 'utf8').catch(() => '');
+      await until('the file has the new one', async () => (await written()).includes('new'));
+    }
+    await sleep(50);
+    const all = await Promise.all(logs.map(async ({ file }) => await readFile(file, 'utf8')));
+    expect(new Set(all)).toEqual(new Set(['new\n']));
+    expect(fixture.problems).toEqual([]);
+  });
+
   it('is in its file when it ended, and is read from there by the next process', async () => {
     using fixture = openLog();
     await fixture.log.begin();

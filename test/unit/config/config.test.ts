@@ -180,6 +180,11 @@ describe('everything else', () => {
     [{ portRange: { first: 20_000, last: 20_001, lst: 1 } }, 'portRange', 'did you mean "last"?'],
     [{ repositories: [{ url: '/srv/x', evn: {} }] }, 'repositories[0]', 'did you mean "env"?'],
     [
+      { repositories: [{ url: '/srv/x', envFiel: '' }] },
+      'repositories[0]',
+      'did you mean "envFile"?',
+    ],
+    [
       { repositories: [{ url: '/srv/x', refs: [{ match: 'x', matches: 'y' }] }] },
       'repositories[0].refs[0]',
       'did you mean "match"?',
@@ -204,6 +209,17 @@ describe('everything else', () => {
     expect(problems).not.toEqual([]);
     expect(JSON.stringify(problems)).not.toContain('hunter2');
   });
+
+  it.each(['https://ada:hun@ter2@x/y', 'https://ada:hun/ter2@x/y', 'https://a:hun ter2@x/'])(
+    'no problem shows a password that somebody put into a URL: %s',
+    (url) => {
+      for (const repositories of [[url], [{ url }]]) {
+        const problems = problemsOf({ repositories });
+        expect(problems).toHaveLength(1);
+        expect(JSON.stringify(problems)).not.toContain('ter2');
+      }
+    },
+  );
 
   it('flags win over the file, and what is relative begins where it was written', () => {
     const values = { repositories: ['shop'], dataDir: 'data', holdMs: 5, listen: '1' };

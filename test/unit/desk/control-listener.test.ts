@@ -3,12 +3,13 @@ import { createServer, request } from 'node:http';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
-import { toRepositoryName } from '../../../src/address/label.ts';
+import { type RepositoryName, toRepositoryName } from '../../../src/address/label.ts';
 import { BuildLog } from '../../../src/build/build-log.ts';
 import { controlListener } from '../../../src/desk/control-listener.ts';
 import { Refusal, Row } from '../../../src/desk/verbs.ts';
 import type { Stages } from '../../../src/preview/make-preview.ts';
 import { Preview } from '../../../src/preview/preview.ts';
+import type { Mirror } from '../../../src/source/mirror.ts';
 import { COMMIT, FAILURE, FakeControl, STATES } from '../fixtures/fake-control.ts';
 import { TemporaryFolder } from '../fixtures/git-repository.ts';
 import { listening } from '../fixtures/servers.ts';
@@ -18,7 +19,7 @@ const repository = toRepositoryName('shop') ?? expect.fail();
 const WANTED = { repository, commit: COMMIT };
 
 /** A control socket (on a port), before one preview that nobody makes. */
-async function openControl() {
+async function openControl(mirrors = new Map<RepositoryName, Mirror>()) {
   const folder = new TemporaryFolder();
   const control = new FakeControl(STATES.cold);
   const log = new BuildLog(join(folder.path, 'log'), () => {});
@@ -34,7 +35,7 @@ async function openControl() {
   const logged: unknown[] = [];
   const listener = controlListener({
     domains: ['pool.localhost', 'pool.dev'],
-    mirrors: new Map(),
+    mirrors,
     previews: {
       all: () => [preview].values(),
       get: () => preview,
@@ -187,6 +188,17 @@ it('a preview is shown by what is public of it', async () => {
   expect((data as { previews: unknown[] }).previews.map((row) => Row.parse(row))).toMatchObject([
     { repository: 'shop', commit: COMMIT, phase: 'failed', failure: { code: 'build-failed' } },
   ]);
+});
+
+it('a preview whose commit the mirror no longer has is shown without its subject', async () => {
+  const mirror = { table: { at: () => [] } } as unknown as Mirror;
+  await using fixture = await openControl(new Map([[repository, mirror]]));
+  fixture.preview.tell({ type: 'failed', failure: FAILURE });
+  expect(await fixture.ask('/ls', {})).toMatchObject({
+    status: 200,
+    data: { previews: [{ commit: COMMIT, subject: '' }] },
+  });
+  expect(fixture.logged).toEqual([]);
 });
 
 it('who waits is answered when it is over, and ends nothing by leaving', async () => {

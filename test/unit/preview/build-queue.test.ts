@@ -66,6 +66,23 @@ describe('builds', () => {
     expect(await Promise.all([second, other])).toEqual(['image of b', 'image of c']);
   });
 
+  it('of one recipe that are aborted while they wait for one another never begin', async () => {
+    const { turn, end, begun } = openQueue({ concurrency: 2 });
+    const controller = new AbortController();
+    const first = turn('a', NEVER, 'same');
+    const second = turn('b', controller.signal, 'same');
+    await until('the first one began', () => begun.length === 1);
+    controller.abort();
+    await expect(second).rejects.toThrow(/abort/i);
+    const third = turn('c', NEVER, 'same');
+    end('a');
+    await first;
+    await until('the third has its turn', () => begun.includes('c'));
+    expect(begun).toEqual(['a', 'c']);
+    end('c');
+    await third;
+  });
+
   it('that fail let the next one begin', async () => {
     const { turn, end, fail, begun } = openQueue();
     const one = turn('a');

@@ -47,3 +47,24 @@ it('a source that is quick does not starve the other', async () => {
 it('an error of a source is an error of the whole', async () => {
   await expect(collect(merge(broken(), values(['a'], 1)))).rejects.toThrow('broken');
 });
+
+it('a source that fails while nobody asks ends no process, and is told of when somebody does', async () => {
+  const failing = (async function* () {
+    yield 1;
+    await Promise.resolve();
+    throw new Error('it failed');
+  })();
+  const silent = (async function* () {
+    await new Promise(() => {});
+    yield 2;
+  })();
+  const unhandled: unknown[] = [];
+  const note = (error: unknown) => unhandled.push(error);
+  process.on('unhandledRejection', note);
+  const merged = merge(failing, silent);
+  await merged.next();
+  await sleep(20);
+  await expect(merged.next()).rejects.toThrow('it failed');
+  process.off('unhandledRejection', note);
+  expect(unhandled).toEqual([]);
+});

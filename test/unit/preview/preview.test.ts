@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { setImmediate as tick } from 'node:timers/promises';
+import { setImmediate as tick, setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { toRepositoryName } from '../../../src/address/label.ts';
 import { BuildLog } from '../../../src/build/build-log.ts';
@@ -18,7 +18,11 @@ const IMAGE = { id: 'sha256:1', build: BUILT };
 const RECIPE = { digest: 'd'.repeat(64), base: 'busybox', asksForCommit: false };
 
 /** A preview whose stages do nothing but note that they were asked, unless a test says otherwise. */
-function openPreview(stages: Partial<Stages> = {}) {
+function openPreview(
+  stages: Partial<Stages> = {},
+  closing = NEVER,
+  heard: (preview: Preview) => void = () => {},
+) {
   const folder = new TemporaryFolder();
   const calls: string[] = [];
   const phases: PreviewState['phase'][] = [];
@@ -79,11 +83,20 @@ function openPreview(stages: Partial<Stages> = {}) {
   ) as unknown as Stages;
   // The only stage that is no promise.
   counted.holdContainer = (endpoint) => fake.holdContainer(endpoint);
-  const log = new BuildLog(join(folder.path, 'log'), () => {});
-  const onState = ({ state }: Preview) => {
-    if (phases.at(-1) !== state.phase) phases.push(state.phase);
+  const log = new BuildLog(join(folder.path, 'log'), () => logged.push('log-lost'));
+  const onState = (changed: Preview) => {
+    const { phase } = changed.state;
+    if (phases.at(-1) !== phase) phases.push(phase);
+    heard(changed);
   };
-  const preview = new Preview(WANTED, counted, log, onState, (event) => logged.push(event), NEVER);
+  const preview = new Preview(
+    WANTED,
+    counted,
+    log,
+    onState,
+    (event) => logged.push(event),
+    closing,
+  );
   return {
     preview,
     calls,
@@ -487,6 +500,38 @@ describe('a preview that is stopped', () => {
     await idle(fixture);
   });
 
+  it('hears nothing more of the build that it had, which may take a moment to end', async () => {
+    const ends = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    let builds = 0;
+    using fixture = openPreview({
+      // As the queue has it: who is aborted is told so at once.
+      queue: async (_, __, build, signal) => {
+        preview.tell({ type: 'queued', position: 1 });
+        return await Promise.race([build(), untilAborted(signal)]);
+      },
+      buildImage: async (_, __, ___, ____, to) => {
+        builds += 1;
+        await ends[builds - 1]?.promise;
+        to.lines(['late']);
+        to.progress({ step: 'RUN late', steps: 99, cached: 0 });
+        return IMAGE;
+      },
+    });
+    const { preview } = fixture;
+    preview.visit();
+    await until('it builds', () => builds === 1);
+    await preview.stop();
+    preview.visit();
+    await until('it builds again', () => builds === 2);
+    ends[0]?.resolve();
+    await tick();
+    expect(preview.state).toMatchObject({ phase: 'building', steps: 0 });
+    expect(await preview.log.read()).not.toContain('late');
+    ends[1]?.resolve();
+    expect((await preview.settled(NEVER)).phase).toBe('ready');
+    await idle(fixture);
+  });
+
   it('is cold where it was ready, and nothing happens to one that is cold', async () => {
     using fixture = openPreview();
     const { preview, phases } = fixture;
@@ -498,4 +543,41 @@ describe('a preview that is stopped', () => {
     await preview.stop();
     expect(preview.state.phase).toBe('cold');
   });
+});
+
+function visitOnFailure(preview: Preview): void {
+  if (preview.state.phase === 'failed') preview.visit();
+}
+
+it('a visit in the very moment of a failure is none, and leaves nobody waiting', async () => {
+  const away = new PreviewError('engine-lost', 'It went away.', 'Reload.');
+  using fixture = openPreview(
+    { findImage: async () => await Promise.reject(away) },
+    NEVER,
+    visitOnFailure,
+  );
+  const { preview } = fixture;
+  preview.visit();
+  await idle(fixture);
+  expect(preview.state.phase).toBe('failed');
+});
+
+it('a pool that ends says so in the log, and begins nothing', async () => {
+  const closing = new AbortController();
+  using fixture = openPreview({}, closing.signal);
+  const { preview, logged } = fixture;
+  preview.visit();
+  await preview.settled(NEVER);
+  await idle(fixture);
+  await preview.stop();
+  // Once the file has it all, memory has nothing.
+  await sleep(50);
+  closing.abort();
+  preview.visit();
+  expect(await preview.settled(NEVER)).toMatchObject({ failure: { code: 'cancelled' } });
+  await idle(fixture);
+  expect(fixture.count('readSettings')).toBe(1);
+  expect(await preview.log.read()).toContain('[1/1] RUN make');
+  await sleep(50);
+  expect(logged).not.toContain('log-lost');
 });

@@ -2,9 +2,11 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { toRepositoryName } from '../../../src/address/label.ts';
 import { Journal } from '../../../src/preview/journal.ts';
-import type { Stages } from '../../../src/preview/make-preview.ts';
+import type { Stages, Wanted } from '../../../src/preview/make-preview.ts';
+import { previewId } from '../../../src/preview/preview.ts';
 import { Previews } from '../../../src/preview/previews.ts';
 import type { Vitals } from '../../../src/run/containers.ts';
+import type { CommitId } from '../../../src/source/commit-id.ts';
 import { BUILT, COMMIT, endpointAt } from '../fixtures/fake-control.ts';
 import { TemporaryFolder } from '../fixtures/git-repository.ts';
 import { NEVER, until } from '../fixtures/until.ts';
@@ -94,4 +96,19 @@ it('what a HEALTHCHECK says is shown, and takes no connection away', async () =>
   await fixture.previews.healthChanged(ENDPOINT.containerId);
   expect(fixture.preview.state).toMatchObject({ phase: 'ready', health });
   expect(fixture.calls, 'no route is published anew').toEqual(['vitals']);
+});
+
+function wanted(number: number): Wanted {
+  const commit = number.toString(16).padStart(40, '0') as CommitId;
+  return { repository: WANTED.repository, commit };
+}
+
+it('of ten thousand the oldest that is cold is forgotten, and none that is more', async () => {
+  using fixture = await openReady(() => ENDED);
+  const { previews, preview } = fixture;
+  for (let number = 0; number < 10_005; number++) previews.of(wanted(number));
+  expect([...previews.all()]).toHaveLength(10_000);
+  expect(previews.get(preview.id)).toBe(preview);
+  expect(previews.get(previewId(wanted(5)))).toBeUndefined();
+  expect(previews.get(previewId(wanted(6)))).toBeDefined();
 });

@@ -435,6 +435,33 @@ describe('what pool does not fetch is refused in words', () => {
   });
 });
 
+it('a link that is longer than any path is refused, for it would be read into memory', async () => {
+  using repository = new GitRepository();
+  const commit = repository.commitOfTree([
+    { mode: '100644', name: 'Dockerfile', id: repository.blob(DOCKERFILE) },
+    { mode: '120000', name: 'link', id: repository.blob('x'.repeat(4097)) },
+  ]);
+  await expect(open(repository, commit)).rejects.toMatchObject({
+    code: 'context-refused',
+    message: 'This commit is not built, for it has the link "link", which is longer than any path.',
+  });
+});
+
+it('rules that take too long to match end when nobody wants them any more', async () => {
+  using repository = new GitRepository();
+  const paths = Object.fromEntries(
+    Array.from({ length: 60 }, (_, index) => [`${'x'.repeat(200)}${index}`, '']),
+  );
+  const rules = Array.from({ length: 999 }, () => `${'*x'.repeat(120)}/y`).join('\n');
+  const commit = await repository.commit({
+    ...paths,
+    Dockerfile: DOCKERFILE,
+    '.dockerignore': rules,
+  });
+  const planning = planContext(repository.gitDir, commit, {}, AbortSignal.timeout(300));
+  await expect(planning).rejects.toThrow(/abort/i);
+});
+
 describe('a path that could lead anywhere else is refused', () => {
   it.each([
     ['two dots', '..'],

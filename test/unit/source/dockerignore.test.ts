@@ -187,3 +187,11 @@ describe('a hostile pattern takes no time to speak of', () => {
     expect((user + system) / 1000).toBeLessThan(1000);
   });
 });
+
+it('rules that take longer than they may are refused in words', async () => {
+  const rules = parseIgnoreFile(`${'*x'.repeat(100)}/y\n`.repeat(1000), 20);
+  await expect(rules.ignores('x'.repeat(4000))).rejects.toMatchObject({
+    code: 'context-refused',
+    message: expect.stringContaining('takes longer than 0.02 s') as string,
+  });
+});

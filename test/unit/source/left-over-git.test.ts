@@ -1,7 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { toRepositoryName } from '../../../src/address/label.ts';
@@ -67,6 +67,42 @@ describe('a mirror whose git was killed in the middle', () => {
     expect(mirror.table.find('main')).toMatchObject({ commit: second });
     const files = await readdir(folder, { recursive: true });
     expect(files.filter((name) => /\.lock$|tmp/.test(name))).toEqual([]);
+  });
+
+  it('keeps branches that are called like what git leaves half-written', async () => {
+    using remote = new GitRepository();
+    using parent = new TemporaryFolder();
+    const commit = await remote.commit({ a: '1' });
+    remote.git(['branch', 'tmp-fix']);
+    remote.git(['tag', 'tmp_work/one']);
+    const url = remote.path;
+    await Mirror.open({ name: NAME, url }, parent.path, NEVER);
+    await rename(remote.path, `${remote.path}-away`);
+    const mirror = await Mirror.open({ name: NAME, url }, parent.path, NEVER);
+    await rename(`${remote.path}-away`, remote.path);
+    expect(mirror.problem, 'nothing is fetched').toBeDefined();
+    expect(mirror.table.at(commit).map(({ name }) => name)).toEqual([
+      'main',
+      'tmp-fix',
+      'tmp_work/one',
+    ]);
+  });
+
+  it.each(['cut off', 'removed'])('is copied anew where its objects were %s', async (how) => {
+    using remote = new GitRepository();
+    using parent = new TemporaryFolder();
+    const commit = await remote.commit({ a: '1' });
+    const url = remote.path;
+    const { folder } = await Mirror.open({ name: NAME, url }, parent.path, NEVER);
+    const objects = join(folder, 'objects');
+    for (const file of await readdir(objects, { recursive: true })) {
+      if (!/[0-9a-f]{30}/.test(file)) continue;
+      await rm(join(objects, file));
+      if (how === 'cut off') await writeFile(join(objects, file), '');
+    }
+    const mirror = await Mirror.open({ name: NAME, url }, parent.path, NEVER);
+    expect(mirror.problem).toBeUndefined();
+    expect(mirror.table.find('main')).toMatchObject({ commit });
   });
 
   it('is served at once, however long the remote takes', async () => {
