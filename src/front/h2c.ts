@@ -40,12 +40,14 @@ export class H2cConnection implements Disposable {
 
   #connect(): ClientHttp2Session {
     const maxHeaderListPairs = LIMITS.headerBytes / FIELD_BYTES;
-    const session = connect(this.#origin, { maxHeaderListPairs });
+    const session = connect(this.#origin, { maxHeaderListPairs, settings: { enablePush: false } });
     const forget = () => {
       if (this.#session === session) this.#session = undefined;
     };
     this.#open.add(session);
     session.once('close', () => this.#open.delete(session));
+    // A stream pushed all the same has nobody else to hear its error, which would end pool.
+    session.on('stream', (pushed) => pushed.on('error', () => {}).destroy());
     // What happened its streams tell; one that is going takes no new ones.
     session.on('error', forget).on('goaway', forget).on('close', forget);
     session.setTimeout(this.#idleMs, () => {

@@ -20,9 +20,9 @@ export interface Declared {
 
 /**
  * Asks a published port over HTTP, and where somebody is there who speaks none, over HTTP/2 with
- * prior knowledge; by the protocol that is declared alone, where one is. Resolves to the answer, any at all, or to `undefined`: the engine's relay
- * accepts connections before the application listens, so that only an answer proves that somebody
- * is there.
+ * prior knowledge; by the protocol that is declared alone, where one is. Resolves to the answer, any
+ * at all, or to `undefined`: the engine's relay accepts connections before the application listens,
+ * so that only an answer proves that somebody is there.
  */
 export async function askHttp(
   port: number,
@@ -80,10 +80,12 @@ function askH2c(
   signal: AbortSignal,
 ): Promise<number | undefined> {
   const { promise, resolve } = Promise.withResolvers<number | undefined>();
-  const session = connect(`http://127.0.0.1:${port}`);
+  const session = connect(`http://127.0.0.1:${port}`, { settings: { enablePush: false } });
   const ask = session.request({ ':path': path, ':authority': host, 'user-agent': USER_AGENT });
   ask.once('response', ({ ':status': status }) => resolve(status));
   session.on('error', () => {});
+  // A stream pushed all the same has nobody else to hear its error, which would end pool.
+  session.on('stream', (pushed) => pushed.on('error', () => {}).destroy());
   ask.on('error', () => {}).once('close', () => resolve(undefined));
   signal.addEventListener('abort', () => resolve(undefined), { once: true });
   return promise.finally(() => session.destroy());

@@ -1,6 +1,6 @@
 import { createServer, type Http2Server, type ServerHttp2Stream } from 'node:http2';
 import { describe, expect, it } from 'vitest';
-import { COMMIT } from '../fixtures/fake-control.ts';
+import { COMMIT, ID } from '../fixtures/fake-control.ts';
 import { type FrontSettings, HOST, openReadyFront, type TestFront } from '../fixtures/front.ts';
 import { type Listening, listening, parseAnswer, raw, RawClient } from '../fixtures/servers.ts';
 import { until } from '../fixtures/until.ts';
@@ -57,6 +57,23 @@ describe('an application that speaks only HTTP/2 without TLS', () => {
     });
     expect(answer.head).toContain('set-cookie: a=1\r\nset-cookie: b=2\r\n');
     expect(answer.head).not.toContain(':status');
+  });
+
+  it('pushes nothing that nobody asked for: when its route goes, that would end pool', async () => {
+    await using app = await h2cServer((stream) => {
+      if (stream.pushAllowed) {
+        stream.pushStream({ ':path': '/pushed' }, (_error, pushed) => {
+          pushed.on('error', () => {}).respond({ ':status': 200 });
+        });
+      }
+      stream.respond({ ':status': 200 });
+      stream.write(`push ${stream.pushAllowed ? 'allowed' : 'refused'}`);
+    });
+    await using front = await openH2cFront(app.port);
+    using client = new RawClient(front.port).send(...GET);
+    await until('half an answer came', () => client.text.includes('push '));
+    front.routes.withdraw(ID);
+    expect(await client.ended).toContain('push refused');
   });
 
   it('gets bodies and gives them, on one connection for all', async () => {
