@@ -62,6 +62,7 @@ export class Places {
   /** Waits in the line; whoever is admitted is counted already. */
   async #stand(slow: boolean, over: AbortSignal): Promise<void> {
     const { waiting, waitingMs, connections } = this.#limits;
+    over.throwIfAborted();
     if (this.#line.size >= waiting) throw crowded(connections);
     const { promise, resolve } = Promise.withResolvers<boolean>();
     const one = { slow, admit: () => resolve(true) };

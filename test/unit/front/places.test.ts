@@ -73,6 +73,17 @@ describe('places', () => {
     expect(had).toHaveLength(2);
   });
 
+  it('have no line for those who left before they stood in it', async () => {
+    const places = new Places({ connections: 1, waiting: 1, waitingMs: 10_000 });
+    const had: Place[] = [];
+    await taking(places, had);
+    await taking(places, had, { over: AbortSignal.abort() });
+    const next = taking(places, had);
+    free(places, had[0]);
+    expect(await next).toBeUndefined();
+    expect(had).toHaveLength(2);
+  });
+
   it('are not kept for those who leave the line', async () => {
     const places = new Places({ ...FEW, connections: 1 });
     const had: Place[] = [];
