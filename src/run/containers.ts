@@ -108,12 +108,15 @@ export class Containers {
     }
   }
 
-  /** One at a time: the engine lets two networks have one name, and then takes neither. */
+  /**
+   * One at a time: the engine lets two networks have one name, and then takes neither. Whoever gives
+   * up meanwhile ends it for nobody else.
+   */
   async #network(signal: AbortSignal): Promise<string> {
-    this.#makingNetwork ??= ensureNetwork(this.#engine, this.#instance, signal).finally(() => {
+    this.#makingNetwork ??= ensureNetwork(this.#engine, this.#instance).finally(() => {
       this.#makingNetwork = undefined;
     });
-    return await this.#makingNetwork;
+    return await askEngine('looking for the network', this.#makingNetwork, signal);
   }
 
   /** Takes a running container into a scope: it goes away with it, unless it is kept. */
@@ -233,7 +236,7 @@ export class Containers {
   /** Every container of this pool, found by its labels alone. */
   async list(): Promise<FoundContainer[]> {
     const filters = labelFilter({ [LABEL.instance]: this.#instance });
-    const gone = new Set(this.#held.keys());
+    const before = new Set(this.#held.keys());
     const listed = this.#engine.docker.listContainers({ all: true, filters });
     const ids = (await askEngine('asking for the containers', listed)).map(({ Id }) => Id);
     const inspected = await Promise.all(ids.map(async (id) => await this.#inspect(id)));
@@ -243,13 +246,14 @@ export class Containers {
       .map((one) => one && toFound(one))
       .filter((container) => container !== undefined);
     for (const { id, endpoint } of containers) {
+      // It was removed since it was listed, and its ports were given back.
+      if (before.delete(id) && !this.#held.has(id)) continue;
       const ports = Object.values(endpoint.published);
       this.#hostPorts.claim(ports);
       this.#held.set(id, ports);
-      gone.delete(id);
     }
     // Somebody else removed these.
-    for (const id of gone) this.#giveBack(id);
+    for (const id of before) this.#giveBack(id);
     return containers;
   }
 
