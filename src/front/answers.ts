@@ -1,6 +1,12 @@
 import type { Page } from '../page/layout.ts';
 import type { Answer } from './exchange.ts';
 
+const HEADERS = {
+  'cache-control': 'no-store',
+  'x-content-type-options': 'nosniff',
+  'x-robots-tag': 'noindex',
+};
+
 /** A page as an answer. */
 export function pageAnswer(status: number, page: Page, more: Record<string, string> = {}): Answer {
   return { status, headers: { ...page.headers, ...more }, body: page.body };
@@ -12,13 +18,8 @@ export function jsonAnswer(
   value: object,
   more: Record<string, string> = {},
 ): Answer {
-  const headers = {
-    'content-type': 'application/json; charset=utf-8',
-    'cache-control': 'no-store',
-    'x-content-type-options': 'nosniff',
-    'x-robots-tag': 'noindex',
-  };
-  return { status, headers: { ...headers, ...more }, body: `${JSON.stringify(value, null, 2)}\n` };
+  const headers = { 'content-type': 'application/json; charset=utf-8', ...HEADERS, ...more };
+  return { status, headers, body: `${JSON.stringify(value, null, 2)}\n` };
 }
 
 /** A problem document (RFC 9457): `title` names the kind, `detail` says what happened here. */
@@ -38,11 +39,6 @@ export function problemAnswer(
 
 /** Plain text as an answer. */
 export function textAnswer(status: number, text: string): Answer {
-  const headers = {
-    'content-type': 'text/plain; charset=utf-8',
-    'cache-control': 'no-store',
-    'x-content-type-options': 'nosniff',
-    'x-robots-tag': 'noindex',
-  };
+  const headers = { 'content-type': 'text/plain; charset=utf-8', ...HEADERS };
   return { status, headers, body: text };
 }

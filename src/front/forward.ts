@@ -119,7 +119,7 @@ class Forwarding implements Listener {
     if (socket.writableNeedDrain) return;
     const lines = pairs(endToEnd(headers)).map(([name, value]) => `${name}: ${value}\r\n`);
     socket.write(
-      `HTTP/1.1 ${status} ${message ?? STATUS_CODES[status]}\r\n${lines.join('')}\r\n`,
+      `HTTP/1.1 ${status} ${message ?? STATUS_CODES[status] ?? ''}\r\n${lines.join('')}\r\n`,
       'latin1',
     );
   }
@@ -219,11 +219,9 @@ class Forwarding implements Listener {
 
   /** An idle connection that the application closed just now says nothing about the application. */
   #mayRepeat(error: Error): boolean {
-    const { headers, method = '' } = this.#ends.request;
-    const bodyless =
-      headers['content-length'] === undefined && headers['transfer-encoding'] === undefined;
+    const { request } = this.#ends;
     const reused = this.#sending?.reused === true && !(error instanceof Refusal);
-    return reused && !this.#retried && bodyless && SAFE.has(method);
+    return reused && !this.#retried && !hasBody(request) && SAFE.has(request.method ?? '');
   }
 
   #repeat(): void {

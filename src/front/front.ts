@@ -133,7 +133,8 @@ class Front {
       return exchange.answer(textAnswer(404, 'pool: no WebSocket is spoken here\n'));
     }
     if (destination.kind === 'desk') {
-      return await exchange.forward(desk, {}, () => exchange.answer(deskAway(destination.site)));
+      const { site } = destination;
+      return await exchange.forward(desk, {}, (error) => exchange.answer(deskAway(site, error)));
     }
     const { address } = destination;
     const live = routes.find(address, Date.now());

@@ -51,10 +51,9 @@ export function lostAnswer(
 ): Answer {
   switch (visit.kind) {
     case 'unknown': {
-      const seconds =
-        visit.retryAfterMs === undefined ? undefined : Math.ceil(visit.retryAfterMs / 1000);
-      const headers: Record<string, string> =
-        seconds === undefined ? {} : { 'retry-after': String(seconds) };
+      const { retryAfterMs: ms } = visit;
+      const seconds = ms === undefined ? undefined : Math.ceil(ms / 1000);
+      const headers = retryAfter(seconds);
       if (format === 'html') {
         return pageAnswer(404, unknownPage(ref, visit.reason, visit.near, site, seconds), headers);
       }
@@ -67,12 +66,8 @@ export function lostAnswer(
     }
     case 'refused': {
       const { message, next, code } = visit.failure;
-      if (format === 'html')
-        return pageAnswer(
-          503,
-          messagePage('Not now', message, next, site, { status: 503, everyS: 5 }),
-        );
-      return problemAnswer(503, 'Not now', message, { next, code }, { 'retry-after': '5' });
+      const refusal = new Refusal(503, 'Not now', message, next, 5);
+      return refusalAnswer(refusal, site, format, { code });
     }
   }
 }
@@ -102,41 +97,28 @@ export function silentAnswer(
   { format }: Pick<Client, 'format'>,
   error: NodeJS.ErrnoException,
 ): Answer {
-  // Nobody listens: its end, or its next start, is known in a moment.
-  const soonS = error.code === 'ECONNREFUSED' ? 1 : 2;
-  const { status, title, message, next, retryAfterS } =
-    error instanceof Refusal
-      ? error
-      : {
-          status: 502,
-          title: 'No answer',
-          message: 'The application at this commit did not answer, or closed the connection.',
-          next: 'It may be restarting; this page goes on by itself when it is back. /_pool/ tells more.',
-          retryAfterS: soonS,
-        };
-  const headers: Record<string, string> =
-    retryAfterS === undefined ? {} : { 'retry-after': String(retryAfterS) };
-  if (format === 'html' && retryAfterS !== undefined) {
-    const page = messagePage(title, message, next, site, { status, everyS: retryAfterS });
-    return pageAnswer(status, page, headers);
-  }
-  return problemAnswer(status, title, message, { next }, headers);
+  if (error instanceof Refusal) return refusalAnswer(error, site, format);
+  const silent = new Refusal(
+    502,
+    'No answer',
+    'The application at this commit did not answer, or closed the connection.',
+    'It may be restarting; this page goes on by itself when it is back. /_pool/ tells more.',
+    // Nobody listens: its end, or its next start, is known in a moment.
+    error.code === 'ECONNREFUSED' ? 1 : 2,
+  );
+  return refusalAnswer(silent, site, format);
 }
 
-/** The control plane is away: only its own pages are. */
-export function deskAway(site: string): Answer {
-  const page = messagePage(
-    'Pool is restarting',
-    'Its own pages are back in a moment.',
-    'Previews go on.',
-    site,
-    { status: 503, everyS: 2 },
-  );
-  return pageAnswer(503, page, { 'retry-after': '2' });
+/** The control plane is away: only its own pages are. Or the visitor is at fault, as `error` says. */
+export function deskAway(site: string, error: Error): Answer {
+  if (error instanceof Refusal) return refusalAnswer(error, site, 'html');
+  const message = 'Its own pages are back in a moment.';
+  const refusal = new Refusal(503, 'Pool is restarting', message, 'Previews go on.', 2);
+  return refusalAnswer(refusal, site, 'html');
 }
 
 /** Pool ends: what it holds is let go of, to be asked of the next one. */
-export function restarting(site: string, client: Client): Answer {
+export function restarting(site: string, { format }: Client): Answer {
   const refusal = new Refusal(
     503,
     'Pool is restarting',
@@ -144,11 +126,30 @@ export function restarting(site: string, client: Client): Answer {
     'This goes on by itself when it is back.',
     2,
   );
-  return silentAnswer({ site }, client, refusal);
+  return refusalAnswer(refusal, site, format);
 }
 
 /** No more requests are held. */
 export function tooMany(limit: number): Answer {
   const detail = `Pool holds ${limit} requests already.`;
   return problemAnswer(503, 'Too many held requests', detail, {}, { 'retry-after': '5' });
+}
+
+/** A page asks again by itself; what need not be asked again is no page. */
+function refusalAnswer(
+  { status, title, message, next, retryAfterS }: Refusal,
+  site: string,
+  format: Client['format'],
+  more: Record<string, unknown> = {},
+): Answer {
+  const headers = retryAfter(retryAfterS);
+  if (format === 'html' && retryAfterS !== undefined) {
+    const page = messagePage(title, message, next, site, { status, everyS: retryAfterS });
+    return pageAnswer(status, page, headers);
+  }
+  return problemAnswer(status, title, message, { next, ...more }, headers);
+}
+
+function retryAfter(seconds: number | undefined): Record<string, string> {
+  return seconds === undefined ? {} : { 'retry-after': String(seconds) };
 }

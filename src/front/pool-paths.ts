@@ -1,5 +1,5 @@
 import type { Address } from '../address/host.ts';
-import { phaseWords } from '../page/words.ts';
+import { phaseWords, sentence } from '../page/words.ts';
 import type { Control, Happening, Visit } from '../preview/control.ts';
 import type { PreviewId } from '../preview/preview.ts';
 import { jsonAnswer, pageAnswer, problemAnswer, textAnswer } from './answers.ts';
@@ -32,38 +32,29 @@ export async function poolAnswer(
   address: Address,
   control: Control,
 ): Promise<Answer> {
-  const { pathname, searchParams } = new URL(`http://preview${request.target}`);
+  const [path = '', query] = request.target.split('?', 2);
+  const searchParams = new URLSearchParams(query);
   const { id } = visit.view;
-  const name = pathname.slice(POOL_PATH.length);
+  const name = path.slice(POOL_PATH.length);
   if (name === 'retry' || name === 'rebuild') {
-    return refused(name, request) ?? (await deeds[name](visit.view.id, searchParams, control));
+    return refused(name, request) ?? (await deeds[name](id, searchParams, control));
   }
   if (request.method !== 'GET' && request.method !== 'HEAD') {
-    return problemAnswer(
-      405,
-      'Method not allowed',
-      'Only GET works here.',
-      {},
-      { allow: 'GET, HEAD' },
-    );
+    const headers = { allow: 'GET, HEAD' };
+    return problemAnswer(405, 'Method not allowed', 'Only GET works here.', {}, headers);
   }
   if (name === '') {
     const { view, rule, mirroredAt } = visit;
     if (request.client.format === 'json') return jsonAnswer(200, { ...view, rule, mirroredAt });
     const log = await control.log(id);
-    return pageAnswer(
-      200,
-      previewPage({ view, rule, mirroredAt, site: address.site, log }, Date.now()),
-    );
+    const parts = { view, rule, mirroredAt, site: address.site, log };
+    return pageAnswer(200, previewPage(parts, Date.now()));
   }
   if (name === 'log') return textAnswer(200, await control.log(id));
   if (name === 'events') {
-    const from = Number(request.lastEventId ?? searchParams.get('from') ?? 0);
-    const happenings = control.follow(
-      id,
-      Number.isSafeInteger(from) && from > 0 ? from : 0,
-      request.over,
-    );
+    const asked = Number(request.lastEventId ?? searchParams.get('from') ?? 0);
+    const from = Number.isSafeInteger(asked) && asked > 0 ? asked : 0;
+    const happenings = control.follow(id, from, request.over);
     const headers = { 'content-type': 'text/event-stream', 'cache-control': 'no-store' };
     return { status: 200, headers, body: withHeartbeat(happenings, request.over) };
   }
@@ -88,7 +79,7 @@ const deeds: Record<'retry' | 'rebuild', Deed> = {
 /** Refuses a deed that is no POST, or that a page of another site asks for. */
 function refused(name: keyof typeof deeds, { method, foreign }: PoolRequest): Answer | undefined {
   if (method !== 'POST') {
-    const how = `${name.charAt(0).toUpperCase()}${name.slice(1)} with POST.`;
+    const how = `${sentence(name)} with POST.`;
     return problemAnswer(405, 'Method not allowed', how, {}, { allow: 'POST' });
   }
   if (!foreign) return undefined;
@@ -131,7 +122,6 @@ function eventText(happening: Happening): string {
     return `event: log\nid: ${next}\ndata: ${JSON.stringify({ text })}\n\n`;
   }
   const { state } = happening;
-  const words = phaseWords(state);
-  const data = { ...state, words: words.charAt(0).toUpperCase() + words.slice(1) };
+  const data = { ...state, words: sentence(phaseWords(state)) };
   return `event: state\ndata: ${JSON.stringify(data)}\n\n`;
 }

@@ -1,6 +1,6 @@
 import { html, type Html } from '../page/html.ts';
 import { layout, type Page, readScript } from '../page/layout.ts';
-import { age, duration, happenedWords, phaseWords } from '../page/words.ts';
+import { age, duration, happenedWords, phaseWords, sentence } from '../page/words.ts';
 import type { PreviewView } from '../preview/control.ts';
 import type { PreviewState } from '../preview/state.ts';
 
@@ -235,8 +235,4 @@ function otherPhases({ state }: PreviewView): string {
 
 function short({ commit }: PreviewView): string {
   return commit.slice(0, 10);
-}
-
-function sentence(words: string): string {
-  return words.charAt(0).toUpperCase() + words.slice(1);
 }

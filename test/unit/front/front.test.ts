@@ -484,7 +484,7 @@ describe('/_pool/ is the page of the preview', () => {
     expect(answer.body).toBe(front.control.logText);
   });
 
-  it.each(['/_pool/nothing', '/_pool/log/', '/_pool/%00', '/_pool/../x/y/z/w'])(
+  it.each(['/_pool/nothing', '/_pool/log/', '/_pool/%00', '/_pool/../x', '/_pool/../x/y/z/w'])(
     'and %s is 404',
     async (path) => {
       await using front = await openFront();

@@ -76,6 +76,16 @@ describe('an application that speaks only HTTP/2 without TLS', () => {
     expect(await client.ended).toContain('push refused');
   });
 
+  it('may say what has no name yet before its answer', async () => {
+    await using app = await h2cServer((stream) => {
+      stream.additionalHeaders({ ':status': 199 });
+      stream.respond({ ':status': 200 });
+      stream.end();
+    });
+    await using front = await openH2cFront(app.port);
+    expect((await front.get('/')).head).toBe('HTTP/1.1 199 ');
+  });
+
   it('gets bodies and gives them, on one connection for all', async () => {
     await using app = await h2cServer((stream) => {
       stream.respond({ ':status': 200 });

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { LIMITS } from '../../../src/front/limits.ts';
 import { type Place, Places } from '../../../src/front/places.ts';
 import { ID } from '../fixtures/fake-control.ts';
-import { HOST, openReadyFront } from '../fixtures/front.ts';
+import { HOST, openFront, openReadyFront } from '../fixtures/front.ts';
 import { httpServer, parseAnswer, raw, RawClient, tcpServer } from '../fixtures/servers.ts';
 import { NEVER, until } from '../fixtures/until.ts';
 
@@ -235,6 +235,14 @@ describe('limits of time', () => {
     const answer = parseAnswer(await client.ended);
     expect(answer).toMatchObject({ status: 408, headers: { connection: 'close' } });
     await until('the application is free', () => app.open.size === 0);
+  });
+
+  it('say so at the bare domain too, whose control plane is not away for that', async () => {
+    await using desk = await httpServer(() => {});
+    const settings = { deskPort: desk.port, limits: { bodyIdleMs: 30, firstBytesMs: 10 } };
+    await using front = await openFront(undefined, settings);
+    const answer = await raw(front.port, 'POST / HTTP/1.1', 'Host: pool.dev', 'Content-Length: 9');
+    expect(answer.status).toBe(408);
   });
 
   it('let a body take as long as it likes while it moves', async () => {
