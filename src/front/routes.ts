@@ -44,9 +44,7 @@ export class Routes implements RouteTable {
   publish(route: Route): void {
     if ((this.#newest.get(route.preview) ?? 0) >= route.generation) return;
     this.withdraw(route.preview);
-    this.#newest.delete(route.preview);
-    this.#newest.set(route.preview, route.generation);
-    forgetOldest(this.#newest);
+    renew(this.#newest, route.preview, route.generation);
     const { host, published, port: main, protocol } = route.endpoint;
     const upstreams = Object.entries(published).map(([name, port]) => {
       // What the other ports speak nobody has asked.
@@ -68,9 +66,7 @@ export class Routes implements RouteTable {
 
   /** Notes what an address means, until a moment in ms of the epoch. */
   remember(address: Address, preview: PreviewId, until: number): void {
-    this.#addresses.delete(address.label);
-    this.#addresses.set(address.label, { preview, until });
-    forgetOldest(this.#addresses);
+    renew(this.#addresses, address.label, { preview, until });
   }
 
   /** The live route of an address, where both are known. */
@@ -85,7 +81,10 @@ export class Routes implements RouteTable {
   }
 }
 
-function forgetOldest<Key>(memory: Map<Key, unknown>): void {
+/** Sets what is then the newest of a memory, and forgets the oldest where it is full. */
+function renew<Key, Value>(memory: Map<Key, Value>, key: Key, value: Value): void {
+  memory.delete(key);
+  memory.set(key, value);
   const [oldest] = memory.keys();
   if (memory.size > MEMORY_LIMIT && oldest !== undefined) memory.delete(oldest);
 }

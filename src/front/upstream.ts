@@ -53,6 +53,7 @@ export class Upstream implements Disposable {
 
   /** Ties an upgraded connection to this upstream's life. */
   hold(socket: Socket): void {
+    if (this.#disposed) socket.destroy();
     this.#tunnels.add(socket);
     socket.once('close', () => this.#tunnels.delete(socket));
   }

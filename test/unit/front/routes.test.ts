@@ -1,6 +1,8 @@
+import { Socket } from 'node:net';
 import { describe, expect, it, vi } from 'vitest';
 import type { Address } from '../../../src/address/host.ts';
 import { Places } from '../../../src/front/places.ts';
+import { Upstream } from '../../../src/front/upstream.ts';
 import { Routes } from '../../../src/front/routes.ts';
 import type { PreviewId } from '../../../src/preview/preview.ts';
 import { COMMIT, endpointAt, ID } from '../fixtures/fake-control.ts';
@@ -135,4 +137,14 @@ it('requests and handshakes that stood in line go nowhere once their route is go
     [busy, plain, handshake].every(({ text }) => text.includes(' 502 ')),
   );
   expect([seen, app.open.size]).toEqual([['/busy'], 0]);
+});
+
+describe('an upstream whose route is gone', () => {
+  it('ends what is still tied to it', () => {
+    const upstream = new Upstream({ host: '127.0.0.1', port: 1 });
+    upstream[Symbol.dispose]();
+    const socket = new Socket();
+    upstream.hold(socket);
+    expect(socket.destroyed).toBe(true);
+  });
 });
