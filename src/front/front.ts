@@ -226,12 +226,15 @@ class Front {
   }
 
   async #hold(exchange: Exchange, preview: PreviewId, ms: number): Promise<PreviewState> {
+    const { control, closing } = this.#options;
+    // `AbortSignal.timeout` would stay in memory for the whole time, whoever has left meanwhile.
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(), ms);
     this.#held += 1;
     try {
-      const { control, closing } = this.#options;
-      const over = AbortSignal.any([exchange.over, AbortSignal.timeout(ms), closing]);
-      return await control.settled(preview, over);
+      return await control.settled(preview, AbortSignal.any([exchange.over, late.signal, closing]));
     } finally {
+      clearTimeout(timer);
       this.#held -= 1;
     }
   }

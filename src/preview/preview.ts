@@ -1,4 +1,5 @@
 import { setImmediate as tick } from 'node:timers/promises';
+import { once, setMaxListeners } from 'node:events';
 import type { Brand } from '../brand.ts';
 import type { BuildLog } from '../build/build-log.ts';
 import type { BuildProgress } from '../build/trace.ts';
@@ -36,7 +37,7 @@ export class Preview {
   readonly #logger: Logger;
   readonly #closing: AbortSignal;
   #state: PreviewState = { phase: 'cold', since: Date.now() };
-  #changed = Promise.withResolvers<void>();
+  readonly #changes = new EventTarget();
   /** Asked for, and not done yet: a retry goes on with it, and never shows the image of before. */
   #rebuild: Rebuild | undefined;
   #job: { done: Promise<void>; controller: AbortController } | undefined;
@@ -56,6 +57,8 @@ export class Preview {
     this.#onState = onState;
     this.#logger = logger;
     this.#closing = closing;
+    // As many listen as wait for it; Node takes more than ten for a leak.
+    setMaxListeners(0, this.#changes);
   }
 
   get state(): PreviewState {
@@ -141,8 +144,7 @@ export class Preview {
     const entered = this.#state.phase !== before;
     if (entered) this.#logger('preview', this.wanted, describe(this.#state));
     this.#onState(this, entered ? event : undefined);
-    this.#changed.resolve();
-    this.#changed = Promise.withResolvers();
+    this.#changes.dispatchEvent(new Event('change'));
   }
 
   /** Resolves once the preview is ready, has failed, or is cold with nobody at work on it. */
@@ -162,12 +164,11 @@ export class Preview {
 
   /** Every state from now on, the present one first; ends when `signal` aborts. */
   async *states(signal: AbortSignal): AsyncGenerator<PreviewState> {
-    const left = Promise.withResolvers<void>();
-    signal.addEventListener('abort', () => left.resolve(), { once: true });
     while (!signal.aborted) {
-      const changed = this.#changed.promise;
-      yield this.#state;
-      await Promise.race([changed, left.promise]);
+      const told = this.#state;
+      yield told;
+      // Whoever leaves takes his listener along: a promise would keep something of each.
+      if (told === this.#state) await once(this.#changes, 'change', { signal }).catch(() => {});
     }
   }
 
