@@ -216,12 +216,18 @@ export function parseConfig(
   const folderOf = (key: string) => (isFlag(key) ? standingIn() : dirname(file?.path ?? ''));
   const result = schemaIn(folderOf).safeParse(input);
   if (result.success) return { config: result.data };
-  const problems = result.error.issues.map(({ code, path, message }) => ({
-    key: spell(path),
-    message: code === 'unrecognized_keys' ? message : message + came(input, path),
-    ...(isFlag(path[0]) ? {} : { file: file?.path ?? '' }),
+  const problems = result.error.issues.map((issue) => ({
+    key: spell(issue.path),
+    message: wordsOf(issue, input),
+    ...(isFlag(issue.path[0]) ? {} : { file: file?.path ?? '' }),
   }));
   return { problems };
+}
+
+function wordsOf(issue: z.core.$ZodIssue, input: object): string {
+  if (issue.code === 'unrecognized_keys') return issue.message;
+  if (issue.code === 'invalid_key') return issue.issues[0]?.message ?? issue.message;
+  return issue.message + came(input, issue.path);
 }
 
 /** Where the user stands: npm moves into pool's own folder before it starts `npm start`. */

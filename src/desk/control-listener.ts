@@ -128,7 +128,8 @@ class Verbs implements Record<Verb, unknown> {
         ? previews.get(visit.view.id)
         : // No branch may reach it any more, and still it runs.
           [...previews.all()].find(({ wanted }) => labelOf(wanted) === address.label);
-    if (found === undefined) throw refusal(text, visit);
+    const startable = visit.kind === 'preview' || found?.state.phase === 'ready';
+    if (found === undefined || (start && !startable)) throw refusal(text, visit);
     return found;
   }
 

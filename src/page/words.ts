@@ -44,7 +44,7 @@ export function phaseWords(state: PreviewState): string {
       return 'starting';
     case 'ready':
     case 'failed': {
-      if (state.phase === 'failed' && state.build === undefined) return 'failed to build';
+      if (state.phase === 'failed' && state.build === undefined) return 'failed';
       const startMs = state.phase === 'ready' ? state.startMs : 0;
       const built = state.build === undefined ? '' : buildWords(state.build, startMs);
       return state.phase === 'failed' ? `${built}, then failed` : built;

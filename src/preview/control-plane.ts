@@ -3,14 +3,14 @@ import { commitLabel, formatLabel, type RepositoryName } from '../address/label.
 import { toFailure } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { History } from '../source/history.ts';
-import type { CommitId } from '../source/commit-id.ts';
+import { type CommitId, toCommitId } from '../source/commit-id.ts';
 import { type Freshness, lookUp } from '../source/look-up.ts';
 import type { Mirror } from '../source/mirror.ts';
 import type { Found, Ref } from '../source/ref-table.ts';
 import { merge } from './merge.ts';
 import type { Choice, Control, PreviewView, Visit } from './control.ts';
 import type { Wanted } from './make-preview.ts';
-import type { Preview, PreviewId } from './preview.ts';
+import { type Preview, type PreviewId, previewId } from './preview.ts';
 import type { Previews } from './previews.ts';
 
 /** An engine that does not say within this whether it has an image is busy: show the page. */
@@ -42,7 +42,8 @@ export function controlPlane(
           const ref = start
             ? await lookUp(mirror, address.ref, freshness, closing)
             : mirror.table.find(address.ref);
-          return { mirror, found: ref, until: surelyUntil(mirror, freshness) };
+          const known = ref.kind === 'unknown' ? running(mirror, address.ref) : undefined;
+          return { mirror, found: known ?? ref, until: surelyUntil(mirror, freshness) };
         }),
       );
       return await toVisit(found, address, start);
@@ -75,6 +76,16 @@ export function controlPlane(
       return required(previews, id).rebuild(how);
     },
   };
+
+  /** A commit that no ref reaches any more is not started, but goes on where it runs. */
+  function running({ repository }: Mirror, ref: string): Found | undefined {
+    const commit = toCommitId(ref);
+    if (commit === undefined) return undefined;
+    const { phase } = previews.get(previewId({ repository: repository.name, commit }))?.state ?? {};
+    return phase === 'ready'
+      ? { kind: 'commit', commit, rule: 'full id', fixed: false }
+      : undefined;
+  }
 
   async function toVisit(
     all: readonly { mirror: Mirror; found: Found; until: number }[],

@@ -132,7 +132,10 @@ export class Preview {
     await this.cancel();
     // Those who wait are told that it was stopped; were it cold at once, they would start it anew.
     await tick();
-    if (this.busy || this.#state.phase === 'cold') return;
+    if (this.busy) return;
+    // A rebuild that failed is given up as well: the next visit starts the image that is there.
+    this.#rebuild = undefined;
+    if (this.#state.phase === 'cold') return;
     this.tell({ type: 'cooled', why: 'stopped' });
   }
 

@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { LABEL, labelFilter } from '../../src/engine/labels.ts';
 import { GitRepository } from '../unit/fixtures/git-repository.ts';
+import { until } from '../unit/fixtures/until.ts';
 import { fresh, LABORATORY, node, page } from './fixtures/applications.ts';
 import { TestPool } from './fixtures/test-pool.ts';
 
@@ -93,6 +95,23 @@ test('a branch that moves is followed, while the old commit keeps its address', 
   expect(moved.text).toContain('After');
   expect(moved.headers['x-pool-commit']).toBe(after);
   expect((await pool.visit(before)).text).toContain('Before');
+});
+
+test('a preview that runs keeps its address when no branch reaches it any more, and is not started again', async () => {
+  using repository = new GitRepository();
+  await repository.commit(page('First'));
+  const before = await repository.commit(page('Before'));
+  await using pool = await TestPool.open([repository.path], { refreshMs: 300 });
+  expect((await pool.visit('main')).headers['x-pool-commit']).toBe(before);
+  repository.git(['reset', '--quiet', '--hard', 'HEAD~1']);
+  const after = await repository.commit(page('After'));
+  await new Promise((resolve) => setTimeout(resolve, 350));
+  expect((await pool.visit('main')).headers['x-pool-commit']).toBe(after);
+  expect((await pool.visit(before)).text).toContain('Before');
+  const filters = labelFilter({ [LABEL.instance]: pool.instance, [LABEL.commit]: before });
+  const [container] = await pool.engine.docker.listContainers({ filters });
+  await pool.engine.docker.getContainer(container?.Id ?? '').remove({ force: true });
+  await until('it is gone', async () => (await pool.visit(before)).status === 404, 5000);
 });
 
 test('a commit that was pushed a moment ago is found by a fetch that its visitors share', async () => {

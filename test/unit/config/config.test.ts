@@ -210,6 +210,13 @@ describe('everything else', () => {
     expect(JSON.stringify(problems)).not.toContain('hunter2');
   });
 
+  it("a variable that is pool's own is refused with the reason", () => {
+    const input = { repositories: [{ url: '/srv/shop', env: { POOL_COMMIT: 'x' } }] };
+    expect(problemsOf(input)).toMatchObject([
+      { message: 'PORT and POOL_… are set by pool itself' },
+    ]);
+  });
+
   it.each(['https://ada:hun@ter2@x/y', 'https://ada:hun/ter2@x/y', 'https://a:hun ter2@x/'])(
     'no problem shows a password that somebody put into a URL: %s',
     (url) => {

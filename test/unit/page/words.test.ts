@@ -60,7 +60,7 @@ describe('a phase is told in words', () => {
       },
       'same recipe as 3f2a91c, nothing built, 300 ms',
     ],
-    [STATES.failed, 'failed to build'],
+    [STATES.failed, 'failed'],
     [
       { phase: 'failed', since: 0, failure: FAILURE, build: BUILT },
       'built in 1.8 s, 7 of 9 steps cached, then failed',

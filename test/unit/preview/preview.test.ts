@@ -387,6 +387,20 @@ describe('a rebuild', () => {
   });
 });
 
+it('a rebuild that failed is given up by a stop: the next visit starts the image that is there', async () => {
+  const fixture = openPreview({
+    findImage: async () => await Promise.resolve(IMAGE),
+    buildImage: async () => await ofTheCommit(),
+  });
+  const { preview } = fixture;
+  preview.rebuild({ pull: true });
+  expect(await preview.settled(NEVER)).toMatchObject({ phase: 'failed' });
+  await idle(fixture);
+  await preview.stop();
+  preview.visit();
+  expect(await preview.settled(NEVER)).toMatchObject({ phase: 'ready' });
+});
+
 describe('cancel', () => {
   it.each([
     'readSettings',
