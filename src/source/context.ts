@@ -217,11 +217,14 @@ function noDockerfile(tree: readonly TreeEntry[], wanted: string): PreviewError 
     .filter((path) => /(^|\/)(dockerfile|containerfile)([.-][^/]*)?$|\.dockerfile$/i.test(path))
     .slice(0, 5);
   const found = elsewhere.length > 0 ? ` It has ${elsewhere.join(', ')}.` : '';
-  return new PreviewError(
-    'no-dockerfile',
+  const missing =
     wanted === DOCKERFILE
       ? `This commit has no Dockerfile at its top.${found}`
-      : `This commit has no file ${wanted} to be its Dockerfile.${found}`,
+      : `This commit has no file ${wanted} to be its Dockerfile.${found}`;
+  const isLink = tree.some(({ path, mode }) => path === wanted && mode === '120000');
+  return new PreviewError(
+    'no-dockerfile',
+    isLink ? `${wanted} is a link that leads to no file of this commit.` : missing,
     'Commit one there, or name the right one in .pool.yml ("dockerfile: deploy/web.Dockerfile"), and visit that commit.',
   );
 }

@@ -304,7 +304,7 @@ describe('the commit may choose', () => {
     for (const dockerfile of ['outside', 'absolute', 'loop', 'web', 'nothing']) {
       await expect(open(repository, commit, { dockerfile })).rejects.toMatchObject({
         code: 'no-dockerfile',
-        message: expect.stringContaining(`no file ${dockerfile} to be its Dockerfile`),
+        message: expect.stringMatching(/no file \S+ to be its Dockerfile|leads to no file/),
       });
     }
   });
@@ -357,6 +357,17 @@ describe('a commit without a Dockerfile at its top', () => {
       message:
         'This commit has no Dockerfile at its top. It has Dockerfile.dev, docker/Dockerfile, web/app.dockerfile.',
     });
+  });
+
+  it('is refused where it is a link that leads out of the commit, or nowhere', async () => {
+    for (const target of ['/etc/passwd', '../Dockerfile', 'nothing']) {
+      using repository = new GitRepository();
+      const commit = await repository.commit({ Dockerfile: { link: target } });
+      await expect(open(repository, commit)).rejects.toMatchObject({
+        code: 'no-dockerfile',
+        message: 'Dockerfile is a link that leads to no file of this commit.',
+      });
+    }
   });
 
   it('is refused where there is none at all', async () => {
