@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { seeded } from '../unit/fixtures/numbers.ts';
 import {
   type Builder,
   KilledPool,
@@ -18,17 +19,6 @@ const LIMIT_MS = 'POOL_KILLS' in process.env ? 2000 : Infinity;
 /** Printed, and taken from the environment to see the same blows again. */
 const SEED = Number(process.env['POOL_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 
-/** Mulberry32: the same numbers for the same seed. */
-function randomOf(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 const CASES: [Point, Builder][] = POINTS.map((point) => [point, 'auto']);
 CASES.push(['build', 'classic']);
 
@@ -43,7 +33,7 @@ describe(`killed with ${PRESENT} previews present, ${KILLS} times at each point 
     'at %s (builder: %s) pool is back at once, and leaves nothing',
     async (point, builder) => {
       // A seed of its own, so that a case alone (-t) sees the same blows.
-      const random = randomOf(
+      const random = seeded(
         SEED + CASES.findIndex((one) => one[0] === point && one[1] === builder),
       );
       const outcomes: Outcome[] = [];
