@@ -72,7 +72,11 @@ const deeds: Record<'retry' | 'rebuild', Deed> = {
   async rebuild(preview, query, control) {
     const begun = await control.rebuild(preview, { pull: query.get('pull') !== 'no' });
     if (begun) return seeOther(POOL_PATH);
-    return problemAnswer(409, 'Not now', 'The preview is being made already; wait for its end.');
+    return problemAnswer(
+      409,
+      'Not now',
+      'It is being made already, or no branch or tag reaches its commit any more.',
+    );
   },
 };
 

@@ -73,7 +73,11 @@ export function controlPlane(
 
     async rebuild(id, how) {
       await Promise.resolve();
-      return required(previews, id).rebuild(how);
+      const preview = required(previews, id);
+      const { repository, commit } = preview.wanted;
+      // What runs goes on, but only what a ref reaches is built.
+      const reached = mirrors.get(repository)?.table.find(commit).kind === 'commit';
+      return reached && preview.rebuild(how);
     },
   };
 

@@ -80,6 +80,6 @@ export interface Control {
   log(preview: PreviewId): Promise<string>;
   /** Starts a failed preview again. */
   retry(preview: PreviewId): Promise<void>;
-  /** Builds a preview's image anew; `false` while it is being made already. */
+  /** Builds a preview's image anew; `false` while it is being made already, or where no ref reaches its commit any more. */
   rebuild(preview: PreviewId, how: Rebuild): Promise<boolean>;
 }

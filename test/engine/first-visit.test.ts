@@ -108,6 +108,8 @@ test('a preview that runs keeps its address when no branch reaches it any more, 
   await new Promise((resolve) => setTimeout(resolve, 350));
   expect((await pool.visit('main')).headers['x-pool-commit']).toBe(after);
   expect((await pool.visit(before)).text).toContain('Before');
+  const rebuild = { path: '/_pool/rebuild', method: 'POST' };
+  expect((await pool.visit(before, rebuild)).status, 'nor built').toBe(409);
   const filters = labelFilter({ [LABEL.instance]: pool.instance, [LABEL.commit]: before });
   const [container] = await pool.engine.docker.listContainers({ filters });
   await pool.engine.docker.getContainer(container?.Id ?? '').remove({ force: true });
