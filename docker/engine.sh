@@ -88,10 +88,12 @@ launch() {
   other=$(grep -lszxE '(.*/)?dockerd' /proc/[0-9]*/cmdline | cut -d/ -f3 | head -n 1)
   [ -z "$other" ] || say "(another dockerd runs here, pid $other; to use it, set DOCKER_HOST to its socket)"
   # With another dockerd nothing is shared: neither its configuration file nor its bridge nor,
-  # where both use the system's containerd, its containers.
+  # where both use the system's containerd, its containers. Nor its addresses: an engine's usual
+  # ranges end after 31 networks, those of other engines on the machine counted.
   echo '{}' >"$dir/daemon.json"
   setsid dockerd --config-file "$dir/daemon.json" --host "$own" --pidfile "$dir/dockerd.pid" \
     --data-root "$dir/data" --exec-root "$dir/run" --bridge "$bridge" \
+    --default-address-pool base=10.176.0.0/12,size=24 \
     --containerd-namespace "$bridge" --containerd-plugins-namespace "$bridge-plugins" \
     --label $label=started-by-engine.sh </dev/null >"$dir/dockerd.log" 2>&1 &
   case $(ask probe $patience $! "$own") in ok*) return ;; esac
@@ -117,9 +119,11 @@ terminate() {
       "kill -9 $pid; the next start tidies up"
     sleep 0.1
   done
-  ip link delete "$bridge" 2>/dev/null || true
-  for table in nat filter; do # an engine leaves its rules, and they would rewrite the next one's traffic
-    iptables -w -t $table -S 2>/dev/null | sed -n "/ $bridge / s/^-A/-D/p" | xargs -rL 1 iptables -w -t $table || true
+  for link in $bridge $(own_bridges); do # an engine leaves them, and the next one finds their addresses taken
+    ip link delete "$link" 2>/dev/null || true
+    for table in nat filter; do # and their rules, which would rewrite the next one's traffic
+      iptables -w -t $table -S 2>/dev/null | sed -n "/ $link / s/^-A/-D/p" | xargs -rL 1 iptables -w -t $table || true
+    done
   done
   # A killed engine leaves the file systems of its build steps mounted; deepest first.
   cut -d ' ' -f 2 /proc/self/mounts | grep -F "$dir/data/" | sort -r |
@@ -127,6 +131,12 @@ terminate() {
   # An engine mounts its data folder onto itself, and one that followed a killed one leaves it so.
   # (A disk mounted there has another device than the folder above it.)
   [ "$(stat -c %d "$dir/data" 2>/dev/null)" != "$(stat -c %d "$dir")" ] || umount "$dir/data" 2>/dev/null || true
+}
+
+# The bridges that the engine made for networks; their names can be read where no engine runs, too.
+own_bridges() {
+  grep -aoE '"BridgeName":"br-[0-9a-f]{12}"' "$dir/data/network/files/local-kv.db" 2>/dev/null |
+    cut -d '"' -f 4 | sort -u
 }
 
 # The pid in the file may be another process by now (a crash, a reboot): its command line tells.

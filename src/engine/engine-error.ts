@@ -11,6 +11,8 @@ const UNREACHABLE = new Set([
 ]);
 /** Codes and words that mean: somebody was there and went away. */
 const LOST = /ECONNRESET|EPIPE|socket hang up|aborted|premature close|unexpected EOF/i;
+/** What an engine says, older and newer, that has given all its addresses to networks. */
+const NO_ADDRESSES = /non-overlapping IPv4 address pool|address pools have been fully subnetted/i;
 
 /**
  * Translates what dockerode throws where a call leaves the process. `doing` ends the sentence
@@ -33,6 +35,12 @@ export function engineError(error: unknown, doing: string, signal?: AbortSignal)
     return new PreviewError('engine-lost', text, next, options);
   }
   if (/no space left on device/i.test(message)) return diskFull(doing, error);
+  if (NO_ADDRESSES.test(message)) {
+    const text = `The Docker engine has no addresses left for another network; that was while ${doing}.`;
+    const next =
+      '"docker network prune" frees those that nobody uses; "default-address-pools" in the engine\'s daemon.json gives it more. Then reload this page.';
+    return new PreviewError('engine-refused', text, next, options);
+  }
   // What the engine did not say is pool's own fault, and must not be laid at its door.
   if (statusCode === undefined && error instanceof Error) return error;
   const text = `The Docker engine refused while ${doing}: ${message}`;

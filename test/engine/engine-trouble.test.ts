@@ -1,4 +1,4 @@
-import { realpathSync } from 'node:fs';
+import { readFileSync, realpathSync } from 'node:fs';
 import { createServer, connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -12,6 +12,9 @@ import { fresh, page } from './fixtures/applications.ts';
 import { OwnEngine, SmallDisk } from './fixtures/own-engine.ts';
 import { PoolProcess } from './fixtures/pool-process.ts';
 import { askPort, TestPool } from './fixtures/test-pool.ts';
+
+/** The network interfaces of this network namespace, those without a carrier too. */
+const links = () => readFileSync('/proc/net/dev', 'utf8');
 
 /** How a preview is asked for until somebody calls it off: each status once, in order. */
 function statuses(pool: TestPool, commit: string) {
@@ -110,6 +113,19 @@ test('an engine that answers slowly holds nobody up who does not need it', async
   expect(Date.now() - warm, 'ready ones do not ask the engine').toBeLessThan(1000);
   expect((await held).text).toContain('Slow');
   expect([pool.count('building'), pool.count('ready')]).toEqual([2, 2]);
+});
+
+test("an engine of pool's own takes the bridges of its networks along when it is stopped", async () => {
+  const bridge = async () => {
+    await using engine = await OwnEngine.start();
+    const { docker } = await connectEngine(engine.host, process.env);
+    const { id } = await docker.createNetwork({ Name: 'left', Driver: 'bridge' });
+    const name = `br-${id.slice(0, 12)}`;
+    expect(links(), 'while it runs').toContain(name);
+    return name;
+  };
+  const name = await bridge();
+  expect(links()).not.toContain(name);
 });
 
 test('an engine whose disk is full says so, serves on, and goes on by itself when there is room', async () => {

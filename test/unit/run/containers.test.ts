@@ -44,6 +44,21 @@ describe('the network of the previews', () => {
     expect(await first).toMatchObject({ name: 'AbortError' });
     expect(await second).toBe(image);
   });
+
+  it.each([
+    'could not find an available, non-overlapping IPv4 address pool among the defaults to assign to the network',
+    'all predefined address pools have been fully subnetted',
+  ])('is told to need addresses where the engine has none: %s', async (message) => {
+    const refused = Object.assign(new Error(message), { statusCode: 500, json: { message } });
+    const containers = containersOf({
+      listNetworks: async () => await Promise.resolve([]),
+      createNetwork: async () => await Promise.reject(refused),
+    });
+    await expect(containers.start(REQUEST, NEVER)).rejects.toMatchObject({
+      message: expect.stringContaining('no addresses left for another network'),
+      next: expect.stringContaining('docker network prune'),
+    });
+  });
 });
 
 describe("a container's ports", () => {
