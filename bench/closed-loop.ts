@@ -33,7 +33,11 @@ export interface Cost {
 export async function cost(
   { port, pid }: { port: number; pid: number },
   seconds: number,
-  { path = '/', connections = 64, script }: { path?: string; connections?: number; script?: string } = {},
+  {
+    path = '/',
+    connections = 64,
+    script,
+  }: { path?: string; connections?: number; script?: string } = {},
 ): Promise<Cost> {
   const headers = [`Host: ${HOST}`, ...BROWSER].flatMap((line) => ['-H', line]);
   const lua = script === undefined ? [] : ['-s', script];

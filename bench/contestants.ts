@@ -1,6 +1,13 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { caddy, type Peer, PEERS, type Running, startPeer, versionOf } from '../test/probes/peers.ts';
+import {
+  caddy,
+  type Peer,
+  PEERS,
+  type Running,
+  startPeer,
+  versionOf,
+} from '../test/probes/peers.ts';
 import { CORE } from './process.ts';
 
 /** pool's front alone; what it leads to is at `upstream`. */

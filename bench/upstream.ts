@@ -44,6 +44,10 @@ http {
 `,
   );
   const nginx = new Pinned(CORE.beside, ['nginx', '-c', file, '-p', folder, '-e', 'stderr']);
-  await until(`the application listens (${nginx.errors})`, async () => await accepts(first), 10_000);
+  await until(
+    `the application listens (${nginx.errors})`,
+    async () => await accepts(first),
+    10_000,
+  );
   return nginx;
 }

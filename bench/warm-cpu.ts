@@ -24,7 +24,10 @@ async function run({ quick }: BenchOptions): Promise<Section> {
   for (const proxy of Object.values(running)) await cost(proxy, Math.ceil(seconds));
   const names = CONTESTANTS.map(({ name }) => name as Name);
   const turns = names.map((name) => [name, () => cost(running[name], Math.ceil(seconds))] as const);
-  const costs = await alternating(rounds, Object.fromEntries(turns) as never as Record<Name, () => ReturnType<typeof cost>>);
+  const costs = await alternating(
+    rounds,
+    Object.fromEntries(turns) as never as Record<Name, () => ReturnType<typeof cost>>,
+  );
   const cpu = (name: Name) => costs[name].map(({ cpuPerRequest }) => cpuPerRequest);
   const ratio = (name: Name) => spreadOf(ratios(cpu('pool'), cpu(name)));
   const rows = names.map((name) => [
@@ -37,9 +40,16 @@ async function run({ quick }: BenchOptions): Promise<Section> {
   const got = ratio('http-proxy');
   return {
     how: 'x',
-    tables: [{ header: ['proxy', 'CPU per request, µs', 'pool to it', 'requests/s on one core'], rows }],
+    tables: [
+      { header: ['proxy', 'CPU per request, µs', 'pool to it', 'requests/s on one core'], rows },
+    ],
     goals: [
-      { what: 'CPU per warm request to http-proxy', must: `at most ${must}`, got: spreadText(got, 2), reached: got.median <= must },
+      {
+        what: 'CPU per warm request to http-proxy',
+        must: `at most ${must}`,
+        got: spreadText(got, 2),
+        reached: got.median <= must,
+      },
     ],
     notSaid: 'x',
     contestants: await versions(),
