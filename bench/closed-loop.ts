@@ -1,5 +1,3 @@
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { CORE, cpuMs, Pinned } from './process.ts';
 
 /** The Host of the first route of a front of ours: the SHA-1 of "0". */

@@ -5,7 +5,8 @@ import type { AnswerHead } from './sending.ts';
 export interface AnswerParts {
   /** A 1xx other than 101: more is to come. */
   onInterim(head: AnswerHead): void;
-  onAnswer(head: AnswerHead): void;
+  /** `followed`: bytes of the body come with it. */
+  onAnswer(head: AnswerHead, followed: boolean): void;
   /** Bytes of the body, lent for the time of the call; `last` where none follow, trailers neither. */
   onData(bytes: Buffer, last: boolean): void;
   onEnd(trailers: readonly string[]): void;
@@ -88,7 +89,7 @@ export class AnswerReader {
     at: number,
     mark: string,
     limit: number,
-    on: (text: string) => void,
+    on: (text: string, more: boolean) => void,
   ): number {
     const begun = this.#text;
     let end = begun === '' ? bytes.indexOf(mark, at, 'latin1') : -1;
@@ -106,7 +107,7 @@ export class AnswerReader {
       this.#text = '';
     }
     if (text.length > limit) throw tooLong(limit);
-    on(text);
+    on(text, end + mark.length < bytes.length);
     return end + mark.length;
   }
 
@@ -121,7 +122,7 @@ export class AnswerReader {
     return end;
   }
 
-  readonly #onHead = (text: string) => {
+  readonly #onHead = (text: string, more: boolean) => {
     const [, version, digits, message] = HEAD.exec(text) ?? [];
     if (digits === undefined) throw new Error('its answer is not HTTP');
     const status = Number(digits);
@@ -135,7 +136,7 @@ export class AnswerReader {
       version === '1' ? !/\bclose\b/i.test(connection) : /\bkeep-alive\b/i.test(connection);
     const delimited = bodyless || this.#state !== 'to-the-end';
     this.keepMs = persists && delimited ? keepMsOf(keepAlive) : 0;
-    this.#parts.onAnswer(head);
+    this.#parts.onAnswer(head, more && this.#state === 'sized');
     if (bodyless || (this.#state === 'sized' && this.#left === 0)) this.#finish([]);
   };
 

@@ -23,7 +23,7 @@ export function trustOf(proxies: readonly string[]): Trust {
  * passes on by which scheme and name the visitor came.
  */
 export function clientSide({ socket, rawHeaders }: IncomingMessage, trust: Trust): ClientSide {
-  const address = socket.remoteAddress?.replace(/^::ffff:|%.*$/g, '') ?? 'unknown';
+  const address = plainAddress(socket.remoteAddress ?? 'unknown');
   const trusted = trust(address);
   const told = (name: string) =>
     trusted ? valuesOf(rawHeaders, name).filter((value) => value.trim() !== '') : [];
@@ -43,4 +43,9 @@ export function clientSide({ socket, rawHeaders }: IncomingMessage, trust: Trust
     'Forwarded',
     [...told('forwarded'), element].join(', '),
   ];
+}
+
+/** Without what only this machine makes of it: `::ffff:192.0.2.1`, `fe80::1%eth0`. */
+function plainAddress(address: string): string {
+  return address.includes(':') ? address.replace(/^::ffff:|%.*$/g, '') : address;
 }

@@ -20,7 +20,8 @@ export interface AnswerHead {
 export interface Listener {
   /** A 1xx other than 101: more is to come. */
   onInterim(head: AnswerHead): void;
-  onAnswer(head: AnswerHead): void;
+  /** `followed`: bytes of the body come with it. */
+  onAnswer(head: AnswerHead, followed: boolean): void;
   /** Bytes of the body, lent for the time of the call; `last` where it is sure that none follow. */
   onData(bytes: Buffer, last: boolean): void;
   /** The answer is whole. */
