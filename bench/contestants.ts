@@ -27,6 +27,8 @@ export type Name = 'pool' | 'nginx' | 'HAProxy' | 'Caddy' | 'http-proxy';
 /** All proxies that are compared. */
 export const CONTESTANTS: readonly Peer[] = [pool, ...PEERS, caddy];
 
+export const NAMES: readonly Name[] = CONTESTANTS.map(({ name }) => name as Name);
+
 /** Their names with versions; throws where one is not installed. */
 export async function versions(peers: readonly Peer[] = CONTESTANTS): Promise<string[]> {
   const found = peers
