@@ -2,8 +2,8 @@ import { connect, type Socket } from 'node:net';
 import { quantile } from './rounds.ts';
 
 // Requests at a fixed pace, whether answers come or not, over up to 64 kept connections; each is
-// measured from the moment at which it was due. `PORT HOST RATE SECONDS`; prints quantiles in ms.
-const [port = '', host = '', rate = '', seconds = ''] = process.argv.slice(2);
+// measured from the moment at which it was due. `ADDRESS PORT HOST RATE SECONDS`; prints quantiles in ms.
+const [address = '', port = '', host = '', rate = '', seconds = ''] = process.argv.slice(2);
 const REQUEST = `GET / HTTP/1.1\r\nHost: ${host}\r\nUser-Agent: bench\r\nAccept: */*\r\n\r\n`;
 const CONNECTIONS = 64;
 /** Longer than the timer's own slack, shorter than what is to be told apart. */
@@ -23,7 +23,7 @@ class Client {
   #left = -1;
 
   constructor() {
-    this.#socket = connect({ port: Number(port), host: '127.0.0.1', noDelay: true });
+    this.#socket = connect({ port: Number(port), host: address, noDelay: true });
     this.#socket.on('data', (bytes) => this.#read(bytes));
     this.#socket.on('error', () => {}).on('close', () => (failed += 1));
   }

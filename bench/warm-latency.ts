@@ -1,16 +1,14 @@
-import { join } from 'node:path';
 import { TemporaryFolder } from '../test/unit/fixtures/git-repository.ts';
 import { freePort } from '../test/probes/peers.ts';
 import type { BenchOptions, Benchmark, Section } from './benchmark.ts';
 import { HOST } from './closed-loop.ts';
 import { type Name, NAMES, startAll, versions } from './contestants.ts';
 import { servePreview } from './preview.ts';
-import { CORE, Pinned } from './process.ts';
+import { type Waits, waits } from './waits.ts';
 import { spreadText } from './report.ts';
-import { alternating, differences, spreadOf } from './rounds.ts';
+import { alternating, differences, eachOf, spreadOf } from './rounds.ts';
 import { fastApplication } from './upstream.ts';
 
-const RATE = 2000;
 /** More than nginx, in ms. */
 const ALLOWED = 0.2;
 
@@ -20,11 +18,6 @@ export const warmLatency: Benchmark = {
   title: 'A warm request, 2,000 times a second',
   run,
 };
-
-interface Waits {
-  p50: number;
-  p99: number;
-}
 
 async function run({ quick }: BenchOptions): Promise<Section> {
   const rounds = quick ? 1 : 9;
@@ -41,7 +34,7 @@ async function run({ quick }: BenchOptions): Promise<Section> {
     ),
   );
   return {
-    how: `${RATE.toLocaleString('en')} requests a second at a fixed pace, each measured from the moment at which it was due, by a process of its own on core 1; 1 KB answers; every proxy alone on core 0, nothing else busy. First before a bare nginx that shares core 1 with the load, then \`pool serve\` as people run it, before a Node application in a container; there the engine's relay and the application add their own. ${rounds} rounds of ${seconds} s by turns.`,
+    how: `2,000 requests a second at a fixed pace, each measured from the moment at which it was due, by a process of its own on core 1; 1 KB answers; every proxy alone on core 0, nothing else busy. First before a bare nginx that shares core 1 with the load, then \`pool serve\` as people run it, before a Node application in a container; there the engine's relay and the application add their own. ${rounds} rounds of ${seconds} s by turns.`,
     tables: [table('before a bare server', bare), table('before a container', real)],
     goals: [
       {
@@ -74,36 +67,19 @@ async function beforeNothing(rounds: number, seconds: number) {
   const applicationPort = await freePort();
   stack.use(await fastApplication(folder, applicationPort));
   const running = await startAll(folder, applicationPort, stack);
-  for (const name of NAMES) await waits(running[name].port, HOST, seconds);
+  for (const name of NAMES) await waits(running[name], HOST, seconds);
   return await alternating(
     rounds,
-    eachOf(NAMES, (name) => waits(running[name].port, HOST, seconds)),
+    eachOf(NAMES, (name) => waits(running[name], HOST, seconds)),
   );
 }
 
 async function beforeAContainer(rounds: number, seconds: number) {
   await using preview = await servePreview();
   const ask = { direct: preview.hostPort, pool: preview.port };
-  const measure = (name: 'direct' | 'pool') => waits(ask[name], preview.host, seconds);
+  const measure = (name: 'direct' | 'pool') => waits({ port: ask[name] }, preview.host, seconds);
   for (const name of ['direct', 'pool'] as const) await measure(name);
   return await alternating(rounds, eachOf(['direct', 'pool'] as const, measure));
-}
-
-function eachOf<Name extends string, Result>(
-  names: readonly Name[],
-  measure: (name: Name) => Promise<Result>,
-): Record<Name, () => Promise<Result>> {
-  const entries = names.map((name) => [name, async () => await measure(name)]);
-  return Object.fromEntries(entries) as Record<Name, () => Promise<Result>>;
-}
-
-async function waits(port: number, host: string, seconds: number): Promise<Waits> {
-  const file = join(import.meta.dirname, 'open-loop.ts');
-  const args = [port, host, RATE, seconds].map(String);
-  await using load = new Pinned(CORE.beside, [process.execPath, file, ...args]);
-  const told = JSON.parse(await load.output()) as Waits & { failed: number };
-  if (told.failed > 0) throw new Error(`${told.failed} requests to port ${port} failed`);
-  return told;
 }
 
 function table(title: string, measured: Readonly<Record<string, readonly Waits[]>>) {
