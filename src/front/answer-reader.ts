@@ -7,8 +7,11 @@ export interface AnswerParts {
   onInterim(head: AnswerHead): void;
   /** `followed`: bytes of the body come with it. */
   onAnswer(head: AnswerHead, followed: boolean): void;
-  /** Bytes of the body, lent for the time of the call; `last` where none follow, trailers neither. */
-  onData(bytes: Buffer, last: boolean): void;
+  /**
+   * Bytes of the body, lent for the time of the call unless it returns true, which it may for big
+   * pieces alone; `last` where none follow, trailers neither.
+   */
+  onData(bytes: Buffer, last: boolean): boolean;
   onEnd(trailers: readonly string[]): void;
 }
 
@@ -39,6 +42,7 @@ export class AnswerReader {
   #left = 0;
   #trailers: string[] = [];
   #trailerBytes = 0;
+  #kept = false;
   /** The answer is whole. */
   done = false;
   /** Ms that the connection may serve the next request in; 0 where it may not. */
@@ -50,12 +54,14 @@ export class AnswerReader {
     this.#toHead = toHead;
   }
 
-  /** Takes what came next; throws where that is no HTTP. */
-  push(bytes: Buffer): void {
+  /** Takes what came next; throws where that is no HTTP. True where bytes of it were kept. */
+  push(bytes: Buffer): boolean {
+    this.#kept = false;
     let at = 0;
     while (at < bytes.length && !this.done) at = this.#step(bytes, at);
     // More than the answer: whose would that be?
     if (at < bytes.length) this.keepMs = 0;
+    return this.#kept;
   }
 
   /** The connection ended in peace; throws where the answer did not. */
@@ -75,7 +81,7 @@ export class AnswerReader {
       case 'trailers':
         return this.#take(bytes, at, '\r\n', LIMITS.headerBytes, this.#onTrailer);
       case 'to-the-end':
-        this.#parts.onData(at === 0 ? bytes : bytes.subarray(at), false);
+        this.#give(bytes.subarray(at), false);
         return bytes.length;
       case 'sized':
       case 'chunk':
@@ -116,10 +122,14 @@ export class AnswerReader {
     this.#left -= end - at;
     const sized = this.#state === 'sized';
     const last = sized && this.#left === 0;
-    this.#parts.onData(bytes.subarray(at, end), last);
+    this.#give(bytes.subarray(at, end), last);
     if (last) this.#finish([]);
     else if (this.#left === 0) this.#state = 'chunk-end';
     return end;
+  }
+
+  #give(bytes: Buffer, last: boolean): void {
+    if (this.#parts.onData(bytes, last)) this.#kept = true;
   }
 
   readonly #onHead = (text: string, more: boolean) => {

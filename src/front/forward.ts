@@ -18,6 +18,9 @@ import type { Upstream } from './upstream.ts';
 /** May be sent twice without harm (RFC 9110, section 9.2.1). */
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
 
+/** To copy so little costs less than to see whether it could be written at once. */
+const COPIED_BYTES = 8192;
+
 /** What a forwarded exchange needs beside its two ends. */
 export interface ForwardOptions {
   client: ClientSide;
@@ -154,17 +157,22 @@ class Forwarding implements Listener {
     else if (!followed) response.write('', 'latin1');
   }
 
-  onData(bytes: Buffer, last: boolean): void {
-    if (this.#state !== 'answering') return;
+  onData(bytes: Buffer, last: boolean): boolean {
+    if (this.#state !== 'answering') return false;
     const { response } = this.#ends;
-    const copy = Buffer.from(bytes);
+    const small = bytes.length < COPIED_BYTES;
+    const piece = small ? Buffer.from(bytes) : bytes;
     if (last) {
       this.#state = 'answered';
-      response.end(copy);
-    } else if (!response.write(copy)) {
+      response.end(piece);
+    } else if (!response.write(piece)) {
       this.#sending?.pause();
       response.once('drain', this.#drained);
     }
+    if (small) return false;
+    // Node would wait for more to write; mostly the kernel takes it all, and the bytes are free again.
+    response.socket?.uncork();
+    return response.writableLength > 0;
   }
 
   onEnd(raw: readonly string[]): void {

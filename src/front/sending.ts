@@ -22,8 +22,11 @@ export interface Listener {
   onInterim(head: AnswerHead): void;
   /** `followed`: bytes of the body come with it. */
   onAnswer(head: AnswerHead, followed: boolean): void;
-  /** Bytes of the body, lent for the time of the call; `last` where it is sure that none follow. */
-  onData(bytes: Buffer, last: boolean): void;
+  /**
+   * Bytes of the body, lent for the time of the call unless it returns true; `last` where it is sure
+   * that none follow.
+   */
+  onData(bytes: Buffer, last: boolean): boolean;
   /** The answer is whole. */
   onEnd(trailers: readonly string[]): void;
   /** No answer comes, or no more of it. */

@@ -110,7 +110,7 @@ describe('a route', () => {
 const DEAF: Listener = {
   onInterim() {},
   onAnswer() {},
-  onData() {},
+  onData: () => false,
   onEnd() {},
   onFailure() {},
   onClose() {},
