@@ -1,6 +1,8 @@
 import type { Benchmark } from './benchmark.ts';
 import { download } from './download.ts';
 import { memory } from './memory.ts';
+import { page } from './page.ts';
+import { relay } from './relay.ts';
 import { manyRoutes } from './routes.ts';
 import { warmCpu } from './warm-cpu.ts';
 import { warmLatency } from './warm-latency.ts';
@@ -9,7 +11,9 @@ import { warmLatency } from './warm-latency.ts';
 export const EVERY_BENCHMARK: readonly Benchmark[] = [
   warmLatency,
   warmCpu,
+  page,
   download,
   manyRoutes,
   memory,
+  relay,
 ];
