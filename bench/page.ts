@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { launchBrowser } from '../test/engine/fixtures/browser.ts';
 import { node } from '../test/engine/fixtures/applications.ts';
 import type { Benchmark, BenchOptions, Section } from './benchmark.ts';
@@ -29,6 +30,8 @@ process.on('SIGTERM', () => process.exit(0));
 
 async function run({ quick }: BenchOptions): Promise<Section> {
   await using preview = await servePreview(APPLICATION);
+  // Chromium gives requests up when a network appears, as the container's has just done.
+  await sleep(4000);
   const executable = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
   await using stack = new AsyncDisposableStack();
   const browser = stack.adopt(await launchBrowser(executable), async (one) => await one.close());

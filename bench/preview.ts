@@ -1,10 +1,8 @@
-import { execFileSync } from 'node:child_process';
 import { request } from 'node:http';
 import { type Application, node } from '../test/engine/fixtures/applications.ts';
 import { servePool } from '../test/engine/fixtures/served-pool.ts';
 import { bringUpEngine } from '../test/bring-up-engine.ts';
 import { GitRepository } from '../test/unit/fixtures/git-repository.ts';
-import { CORE } from './process.ts';
 
 /** A Node application that answers with 1 KB, and is as quick about it as Node is. */
 const QUICK = node(`
@@ -24,7 +22,6 @@ export interface ServedPreview extends AsyncDisposable {
   /** Where the engine publishes its container. */
   hostPort: number;
   containerId: string;
-  /** pool's process, pinned to the core that is measured. */
   pid: number;
 }
 
@@ -41,15 +38,13 @@ export async function servePreview(files: Application = QUICK): Promise<ServedPr
   await get(served.port, host, '/', '*/*');
   const page = await get(served.port, host, '/_pool/', 'application/json');
   const { endpoint } = (JSON.parse(page) as { state: { endpoint: Endpoint } }).state;
-  const { pid } = served.pool;
-  execFileSync('taskset', ['-a', '-c', '-p', String(CORE.measured), String(pid)]);
   const undo = opening.move();
   return {
     port: served.port,
     host,
     hostPort: endpoint.published[endpoint.port] ?? 0,
     containerId: endpoint.containerId,
-    pid,
+    pid: served.pool.pid,
     [Symbol.asyncDispose]: async () => await undo.disposeAsync(),
   };
 }

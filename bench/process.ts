@@ -42,6 +42,11 @@ export class Pinned implements AsyncDisposable {
   }
 }
 
+/** Keeps a process that runs already, threads and all, on one core. */
+export function pin(core: number, pid: number): void {
+  execFileSync('taskset', ['-a', '-c', '-p', String(core), String(pid)]);
+}
+
 /** Ms of CPU, user and system, of a process with all of its threads and descendants so far; of the whole machine where none is named. */
 export function cpuMs(pid?: number): number {
   if (pid === undefined) return machineMs();

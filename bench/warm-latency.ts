@@ -4,6 +4,7 @@ import type { BenchOptions, Benchmark, Section } from './benchmark.ts';
 import { HOST } from './closed-loop.ts';
 import { type Name, NAMES, startAll, versions } from './contestants.ts';
 import { servePreview } from './preview.ts';
+import { CORE, pin } from './process.ts';
 import { type Waits, waits } from './waits.ts';
 import { spreadText } from './report.ts';
 import { alternating, differences, eachOf, spreadOf } from './rounds.ts';
@@ -76,6 +77,7 @@ async function beforeNothing(rounds: number, seconds: number) {
 
 async function beforeAContainer(rounds: number, seconds: number) {
   await using preview = await servePreview();
+  pin(CORE.measured, preview.pid);
   const ask = { direct: preview.hostPort, pool: preview.port };
   const measure = (name: 'direct' | 'pool') => waits({ port: ask[name] }, preview.host, seconds);
   for (const name of ['direct', 'pool'] as const) await measure(name);

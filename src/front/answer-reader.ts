@@ -16,13 +16,15 @@ export interface AnswerParts {
 }
 
 // RFC 9112, sections 4 and 5, and nothing beside: no bare line feeds, folded lines or spaces before a colon.
-const FIELD = String.raw`[!#$%&'*+.^_\`|~\w-]+:[\t\x20-\x7e\x80-\xff]*`;
+const TOKEN = String.raw`[!#$%&'*+.^_\`|~\w-]+`;
+const FIELD = String.raw`${TOKEN}:[\t\x20-\x7e\x80-\xff]*`;
 const HEAD = new RegExp(
   String.raw`^HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?(?:\r\n${FIELD})*$`,
 );
 const TRAILER = new RegExp(`^${FIELD}$`);
+const QUOTED = String.raw`"(?:[\t\x20\x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*"`;
 /** RFC 9112, section 7.1: so many digits are still exact as a number. */
-const CHUNK = /^([0-9a-f]{1,13})(?:;[\t\x20-\x7e\x80-\xff]*)?$/i;
+const CHUNK = new RegExp(`^([0-9a-f]{1,13})(?:;${TOKEN}(?:=(?:${TOKEN}|${QUOTED}))?)*$`, 'i');
 /** Extensions of chunks say nothing to anybody; a longer line is no honest one. */
 const CHUNK_LINE_BYTES = 4096;
 const DIGITS = /^[0-9]{1,15}$/;
