@@ -136,8 +136,11 @@ export class AnswerReader {
 
   readonly #onHead = (text: string, more: boolean) => {
     const [, version, digits, message] = HEAD.exec(text) ?? [];
-    if (digits === undefined) throw new Error('its answer is not HTTP');
     const status = Number(digits);
+    // HTTP/1.0 knows no interim answers.
+    if (digits === undefined || (version === '0' && status < 200)) {
+      throw new Error('its answer is not HTTP');
+    }
     const { headers, lengths, codings, connection, keepAlive } = fieldsOf(text);
     const head = { status, message: message ?? '', headers };
     if (status === 101) throw new Error('it switched protocols unasked');
@@ -155,7 +158,8 @@ export class AnswerReader {
   /** RFC 9112, section 6.3. */
   #frame(lengths: readonly string[], codings: readonly string[]): void {
     const [length] = lengths;
-    if (codings.some((coding) => coding.toLowerCase() !== 'chunked') || codings.length > 1) {
+    // With a tab beside it, it is none to some.
+    if (codings.some((coding) => !/^ *chunked *$/i.test(coding)) || codings.length > 1) {
       throw new Error('its answer has a transfer coding other than chunked');
     }
     if (lengths.length + codings.length > 1 || (length !== undefined && !DIGITS.test(length))) {
@@ -204,12 +208,14 @@ function fieldsOf(text: string) {
     const next = text.indexOf('\r\n', at + 2);
     const colon = text.indexOf(':', at + 2);
     const name = text.slice(at + 2, colon);
-    const value = trimmed(text, colon + 1, next === -1 ? text.length : next);
+    const end = next === -1 ? text.length : next;
+    const value = trimmed(text, colon + 1, end);
     headers.push(name, value);
     // Most names are told apart by their length alone.
     const { length } = name;
     if (length === 14 && name.toLowerCase() === 'content-length') lengths.push(value);
-    else if (length === 17 && name.toLowerCase() === 'transfer-encoding') codings.push(value);
+    else if (length === 17 && name.toLowerCase() === 'transfer-encoding')
+      codings.push(text.slice(colon + 1, end));
     else if (length === 10 && name.toLowerCase() === 'connection') connection += `,${value}`;
     else if (length === 10 && name.toLowerCase() === 'keep-alive') keepAlive = value;
     at = next;
