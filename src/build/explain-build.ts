@@ -27,7 +27,7 @@ export function explainBuild(message: string, step: string | undefined): Preview
     return told(
       'engine-lost',
       'The Docker engine ended the build before it was done.',
-      'Reload this page once the engine is back; pool starts over by itself.',
+      'Visit it again once the engine is back; pool starts over by itself.',
     );
   }
   const exit = /(?:exit code: |returned a non-zero code: )([0-9]+)/.exec(message);

@@ -69,7 +69,7 @@ function unreadable(cause: unknown): PreviewError {
   return new PreviewError(
     'engine-refused',
     'What the Docker engine told of the build cannot be read.',
-    'Look what answers at its address ("docker version"), then reload this page.',
+    'Look what answers at its address ("docker version"), then visit it again.',
     { cause },
   );
 }
@@ -79,7 +79,7 @@ export function cutShort(cause?: unknown): PreviewError {
   return new PreviewError(
     'engine-lost',
     "The Docker engine's answer ended before the build did.",
-    'Reload this page once the engine is back; pool starts over by itself.',
+    'Visit it again once the engine is back; pool starts over by itself.',
     { cause },
   );
 }

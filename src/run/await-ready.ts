@@ -211,6 +211,6 @@ function unpublished(ports: readonly Port[]): PreviewError {
   return new PreviewError(
     'cancelled',
     `The application listens on ${ports.join(', ')}, which its container does not publish.`,
-    'Reload this page to make the container once more.',
+    'Visit it again to make the container once more.',
   );
 }
