@@ -18,6 +18,7 @@ import { LIMITS } from './front/limits.ts';
 import { Routes } from './front/routes.ts';
 import { Upstream } from './front/upstream.ts';
 import { close, listen, listenAlone, listenOn } from './listen.ts';
+import { lockFolder } from './lock-folder.ts';
 import type { Logger } from './logger.ts';
 import { BuildQueue } from './preview/build-queue.ts';
 import { controlPlane, labeller } from './preview/control-plane.ts';
@@ -66,6 +67,8 @@ export async function openPool(
 
   await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
   const dataDir = await realpath(config.dataDir);
+  const lock = lockFolder(dataDir);
+  opening.defer(() => lock[Symbol.dispose]());
   // Two sockets: what visitors of the bare domain are led to has no verb to reach.
   const commands = createServer();
   await listenAlone(commands, controlSocket(dataDir));
@@ -214,6 +217,7 @@ export async function openPool(
         await close(server);
       }
       journal[Symbol.dispose]();
+      lock[Symbol.dispose]();
     },
   };
 }

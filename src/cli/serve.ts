@@ -118,8 +118,8 @@ function repositoryAround(folder: string): string[] {
   }
 }
 
-/** What the data folder answers that is no folder, is another user's or is full. */
-const UNUSABLE = new Set(['EACCES', 'EEXIST', 'ENOSPC', 'ENOTDIR', 'EPERM', 'EROFS']);
+/** What the data folder answers that is no folder, is another user's, is full or knows no locks. */
+const UNUSABLE = new Set('EACCES EEXIST ENOSPC ENOTDIR EPERM EROFS ERR_SQLITE_ERROR'.split(' '));
 
 function explain(error: unknown): string {
   if (error instanceof PreviewError) return `${error.message}\n${error.next}`;
