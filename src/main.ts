@@ -11,7 +11,7 @@ import { variableNames } from './config/environment.ts';
 import { controlListener } from './desk/control-listener.ts';
 import { deskListener } from './desk/desk.ts';
 import { controlSocket } from './desk/verbs.ts';
-import { connectEngine } from './engine/connect.ts';
+import { connectEngine, exposedOn, isLoopback } from './engine/connect.ts';
 import { instanceOf } from './engine/labels.ts';
 import { createFront } from './front/front.ts';
 import { LIMITS } from './front/limits.ts';
@@ -77,8 +77,8 @@ export async function openPool(
   const deskSocket = join(dataDir, 'desk.sock');
   await listenOn(desk, deskSocket);
   opening.defer(async () => await close(desk));
-  const instance = instanceOf(dataDir);
-  const found = await connectEngine(config.engine, process.env);
+  const instance = config.instance ?? instanceOf(dataDir);
+  const found = await connectEngine(config.engine, process.env, config.publishOn);
   const engine =
     config.builder === 'auto' ? found : { ...found, buildKit: config.builder === 'buildkit' };
 
@@ -105,7 +105,9 @@ export async function openPool(
     memoryBytes: config.limits.memory,
     processes: config.limits.processes,
     capabilities: config.capabilities,
+    publishOn: config.publishOn,
   });
+  if (!isLoopback(config.publishOn)) logger('exposed', exposedOn(config.publishOn));
   const queue = new BuildQueue(
     { concurrency: config.buildConcurrency, waiting: config.queueLimit },
     (id, position) => previews.get(id as PreviewId)?.tell({ type: 'queued', position }),

@@ -33,7 +33,7 @@ export const serve: Command = {
     {
       name: 'engine',
       value: '<address>',
-      help: 'unix:///path/docker.sock or tcp://127.0.0.1:2375; default:\n$DOCKER_HOST, else the first usual socket that answers',
+      help: 'unix:///path/docker.sock or tcp://<host>:2375; default:\n$DOCKER_HOST, else the first usual socket that answers',
     },
     {
       name: 'config',
