@@ -9,7 +9,7 @@ test('an engine on another machine builds and runs, and its ports are dialled at
   using machine = await OtherMachine.start();
   const { address: publishOn } = machine;
   const host = `tcp://${publishOn}:2375`;
-  await using engine = await OwnEngine.start([`--host=${host}`, '--tls=false'], {
+  await using _ = await OwnEngine.start([`--host=${host}`, '--tls=false'], {
     prefix: machine.prefix,
   });
   using repository = new GitRepository();

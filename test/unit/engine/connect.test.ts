@@ -48,15 +48,13 @@ describe('an engine', () => {
   it('is asked over TLS, with the certificates of DOCKER_CERT_PATH, where DOCKER_TLS_VERIFY is set', async () => {
     using folder = new TemporaryFolder();
     const pem = (name: string) => readFileSync(join(folder.path, `${name}.pem`));
-    const openssl = (...args: string[]) =>
-      execFileSync('openssl', args, { cwd: folder.path, stdio: 'pipe' });
+    const openssl = (args: string) =>
+      execFileSync('openssl', args.split(' '), { cwd: folder.path, stdio: 'pipe' });
     // One certificate that signs itself is authority, server and client in one.
     openssl(
-      ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'],
-      ...['-subj', '/CN=engine', '-addext', 'subjectAltName=IP:127.0.0.1'],
-      ...['-keyout', 'key.pem', '-out', 'ca.pem'],
+      'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=engine -addext subjectAltName=IP:127.0.0.1 -keyout key.pem -out ca.pem',
     );
-    openssl('x509', '-in', 'ca.pem', '-out', 'cert.pem');
+    openssl('x509 -in ca.pem -out cert.pem');
     const trust = { ca: pem('ca'), cert: pem('cert'), key: pem('key') };
     const server = createServer(
       { ...trust, requestCert: true, rejectUnauthorized: true },
