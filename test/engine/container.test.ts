@@ -80,7 +80,7 @@ test('the compose file runs pool as nobody much beside the engine; previews go o
   const { docker } = engine;
   const inPool = (...command: string[]) => mounted.compose(['exec', '-T', 'pool', ...command]);
   const up = mounted.compose(['up', '--no-build', '--detach']);
-  expect(up.status, up.said).toBe(0);
+  expect(up).toMatchObject({ status: 0 });
   await until(
     'the first preview is there',
     async () => (await visit(commit)).includes('Beside its pool'),
