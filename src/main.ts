@@ -11,13 +11,14 @@ import { variableNames } from './config/environment.ts';
 import { controlListener } from './desk/control-listener.ts';
 import { deskListener } from './desk/desk.ts';
 import { controlSocket } from './desk/verbs.ts';
-import { connectEngine } from './engine/connect.ts';
+import { connectEngine, exposedOn, isLoopback } from './engine/connect.ts';
 import { instanceOf } from './engine/labels.ts';
 import { createFront } from './front/front.ts';
 import { LIMITS } from './front/limits.ts';
 import { Routes } from './front/routes.ts';
 import { Upstream } from './front/upstream.ts';
 import { close, listen, listenAlone, listenOn } from './listen.ts';
+import { lockFolder } from './lock-folder.ts';
 import type { Logger } from './logger.ts';
 import { BuildQueue } from './preview/build-queue.ts';
 import { controlPlane, labeller } from './preview/control-plane.ts';
@@ -66,6 +67,8 @@ export async function openPool(
 
   await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
   const dataDir = await realpath(config.dataDir);
+  const lock = lockFolder(dataDir);
+  opening.defer(() => lock[Symbol.dispose]());
   // Two sockets: what visitors of the bare domain are led to has no verb to reach.
   const commands = createServer();
   await listenAlone(commands, controlSocket(dataDir));
@@ -74,8 +77,8 @@ export async function openPool(
   const deskSocket = join(dataDir, 'desk.sock');
   await listenOn(desk, deskSocket);
   opening.defer(async () => await close(desk));
-  const instance = instanceOf(dataDir);
-  const found = await connectEngine(config.engine, process.env);
+  const instance = config.instance ?? instanceOf(dataDir);
+  const found = await connectEngine(config.engine, process.env, config.publishOn);
   const engine =
     config.builder === 'auto' ? found : { ...found, buildKit: config.builder === 'buildkit' };
 
@@ -102,7 +105,9 @@ export async function openPool(
     memoryBytes: config.limits.memory,
     processes: config.limits.processes,
     capabilities: config.capabilities,
+    publishOn: config.publishOn,
   });
+  if (!isLoopback(config.publishOn)) logger('exposed', exposedOn(config.publishOn));
   const queue = new BuildQueue(
     { concurrency: config.buildConcurrency, waiting: config.queueLimit },
     (id, position) => previews.get(id as PreviewId)?.tell({ type: 'queued', position }),
@@ -214,6 +219,7 @@ export async function openPool(
         await close(server);
       }
       journal[Symbol.dispose]();
+      lock[Symbol.dispose]();
     },
   };
 }

@@ -40,6 +40,7 @@ const OPTIONS: Record<string, string> = {
   domain: 'domains',
   listen: 'listen',
   'data-dir': 'dataDir',
+  instance: 'instance',
   engine: 'engine',
 };
 

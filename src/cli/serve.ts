@@ -31,9 +31,14 @@ export const serve: Command = {
       help: 'mirrors, logs and sockets;\ndefault: pool in $XDG_DATA_HOME or ~/.local/share',
     },
     {
+      name: 'instance',
+      value: '<name>',
+      help: "tells its containers and images from other pools' on the\nsame engine; default: derived from the data folder's path",
+    },
+    {
       name: 'engine',
       value: '<address>',
-      help: 'unix:///path/docker.sock or tcp://127.0.0.1:2375; default:\n$DOCKER_HOST, else the first usual socket that answers',
+      help: 'unix:///path/docker.sock or tcp://<host>:2375; default:\n$DOCKER_HOST, else the first usual socket that answers',
     },
     {
       name: 'config',
@@ -118,8 +123,8 @@ function repositoryAround(folder: string): string[] {
   }
 }
 
-/** What the data folder answers that is no folder, is another user's or is full. */
-const UNUSABLE = new Set(['EACCES', 'EEXIST', 'ENOSPC', 'ENOTDIR', 'EPERM', 'EROFS']);
+/** What the data folder answers that is no folder, is another user's, is full or knows no locks. */
+const UNUSABLE = new Set('EACCES EEXIST ENOSPC ENOTDIR EPERM EROFS ERR_SQLITE_ERROR'.split(' '));
 
 function explain(error: unknown): string {
   if (error instanceof PreviewError) return `${error.message}\n${error.next}`;

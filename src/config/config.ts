@@ -102,13 +102,32 @@ function schemaIn(folderOf: FolderOf) {
       .transform((path) => resolve(folderOf('dataDir'), path))
       .refine((path) => !/^\/(proc|sys|dev)(\/|$)/.test(path), 'expected a folder on a disk')
       .default(defaultDataDir()),
+    /** What tells this pool's containers, images and network from those of others on the same engine.
+     * @default derived from the path of dataDir
+     * @example 'shop' */
+    instance: z
+      .string()
+      .regex(
+        /^[a-z0-9]+(-[a-z0-9]+)*$/,
+        'expected a name of a-z, 0-9 and single hyphens, such as shop',
+      )
+      .max(30, 'expected at most 30 characters')
+      .optional(),
     /** The engine, as DOCKER_HOST spells it.
      * @default $DOCKER_HOST, else the first usual socket that answers
      * @example 'unix:///run/docker.sock' */
     engine: z
       .string()
-      .regex(/^(unix|tcp):\/\//, 'expected unix:///path/docker.sock or tcp://127.0.0.1:2375')
+      // What ssh needs instead is said where the engine is dialled: DOCKER_HOST may say it too.
+      .regex(/^(unix|tcp|ssh):\/\//, 'expected unix:///path/docker.sock or tcp://127.0.0.1:2375')
       .optional(),
+    /** The address of the engine's machine that previews are published on, and dialled at. Whoever else reaches it reaches them past pool.
+     * @default '127.0.0.1'
+     * @example '10.0.0.5' */
+    publishOn: z
+      .ipv4('expected an IPv4 address of the engine’s machine, such as 10.0.0.5')
+      .refine((address) => address !== '0.0.0.0', 'expected one address, since pool dials it too')
+      .default('127.0.0.1'),
     /** `auto` takes BuildKit where the engine has it.
      * @default 'auto'
      * @example 'classic' */
@@ -141,7 +160,7 @@ function schemaIn(folderOf: FolderOf) {
      * @default 10_000
      * @example 60_000 */
     refreshMs: z.int().min(100).max(LONGEST_MS).default(10_000),
-    /** Host ports that previews are published on, on loopback.
+    /** Host ports that previews are published on.
      * @default { first: 20_000, last: 29_999 }
      * @example { first: 40_000, last: 40_999 } */
     portRange: strict({ first: HostPort, last: HostPort })

@@ -86,7 +86,7 @@ export const LAST_LINES = '--- the last lines of the application';
 
 /** The port that answered first, and what it speaks; `undefined` once `over` aborts. */
 async function firstAnswer(
-  { port, published, guessed }: Endpoint,
+  { host, port, published, guessed }: Endpoint,
   hostname: string,
   declared: Declared,
   told: Map<number, number>,
@@ -95,7 +95,8 @@ async function firstAnswer(
   const ask = async (asked: number, afterMs: number) => {
     await pause(afterMs, over);
     while (!over.aborted) {
-      const answer = await askHttp(published[asked] ?? 0, hostname, over, declared);
+      const at = { host, port: published[asked] ?? 0 };
+      const answer = await askHttp(at, hostname, over, declared);
       if (answer !== undefined && isReady(answer.status, declared))
         return { port: asked as Port, protocol: answer.protocol };
       if (answer !== undefined) told.set(asked, answer.status);

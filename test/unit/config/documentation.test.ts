@@ -37,6 +37,7 @@ describe('the documentation', () => {
       ...LEAST,
       publicUrl: 'http://pool.localhost',
       engine: 'unix:///x',
+      instance: 'shop',
     });
     const known = Object.keys('config' in parsed ? parsed.config : {});
     expect(TOP.map(({ key }) => key).toSorted()).toEqual(known.toSorted());

@@ -38,6 +38,8 @@ function started(endpoint: Endpoint, more: Record<number, number>, found: number
   return made;
 }
 
+const local = (port: number) => ({ host: '127.0.0.1', port });
+
 const listens = (port: number, address = '0.0.0.0'): ListeningSocket => ({
   address,
   port: toPort(String(port)) ?? expect.fail(),
@@ -80,7 +82,7 @@ async function ready(
 describe('a probe', () => {
   it.each([200, 204, 301, 401, 404, 500, 503])('takes %i for an answer', async (status) => {
     await using app = await httpServer((_, response) => response.writeHead(status).end());
-    expect(await askHttp(app.port, 'x', NEVER)).toEqual({ status, protocol: 'http' });
+    expect(await askHttp(local(app.port), 'x', NEVER)).toEqual({ status, protocol: 'http' });
   });
 
   it('asks as a visitor would: by name, at the top, and says who it is', async () => {
@@ -90,7 +92,7 @@ describe('a probe', () => {
       seen = { host, agent, url: request.url, method: request.method };
       response.end();
     });
-    await askHttp(app.port, 'main.pool.dev', NEVER);
+    await askHttp(local(app.port), 'main.pool.dev', NEVER);
     expect(seen).toEqual({
       host: 'main.pool.dev',
       agent: 'pool (is it ready?)',
@@ -101,17 +103,17 @@ describe('a probe', () => {
 
   it('does not wait for the end of a long answer', async () => {
     await using app = await httpServer((_, response) => response.write('x'.repeat(1000)));
-    expect(await askHttp(app.port, 'x', NEVER)).toMatchObject({ status: 200 });
+    expect(await askHttp(local(app.port), 'x', NEVER)).toMatchObject({ status: 200 });
   });
 
   it('takes a connection that is accepted and closed for no answer', async () => {
     await using relay = await tcpServer((socket) => socket.destroy());
-    expect(await askHttp(relay.port, 'x', NEVER)).toBeUndefined();
+    expect(await askHttp(local(relay.port), 'x', NEVER)).toBeUndefined();
   });
 
   it('takes what is no HTTP for no answer', async () => {
     await using other = await tcpServer((socket) => socket.end('SSH-2.0-x\r\n'));
-    expect(await askHttp(other.port, 'x', NEVER)).toBeUndefined();
+    expect(await askHttp(local(other.port), 'x', NEVER)).toBeUndefined();
   });
 
   it('asks one that speaks no HTTP/1.1 by HTTP/2 with prior knowledge', async () => {
@@ -121,7 +123,7 @@ describe('a probe', () => {
       response.writeHead(404).end();
     });
     await using app = await listening(server);
-    expect(await askHttp(app.port, 'main.pool.dev', NEVER)).toEqual({
+    expect(await askHttp(local(app.port), 'main.pool.dev', NEVER)).toEqual({
       status: 404,
       protocol: 'h2c',
     });
@@ -140,7 +142,7 @@ describe('a probe', () => {
       if (connections === 1) socket.destroy();
       else (connections === 2 ? http2 : http1).emit('connection', socket);
     });
-    expect(await askHttp(app.port, 'x', NEVER)).toEqual({ status: 200, protocol: 'http' });
+    expect(await askHttp(local(app.port), 'x', NEVER)).toEqual({ status: 200, protocol: 'http' });
   });
 
   it('asks by the protocol that is declared, and by no other', async () => {
@@ -148,23 +150,23 @@ describe('a probe', () => {
     const server = createHttp2Server((_, response) => response.writeHead(204).end());
     server.on('connection', () => (connections += 1));
     await using app = await listening(server);
-    expect(await askHttp(app.port, 'x', NEVER, { protocol: 'h2c' })).toEqual({
+    expect(await askHttp(local(app.port), 'x', NEVER, { protocol: 'h2c' })).toEqual({
       status: 204,
       protocol: 'h2c',
     });
     expect(connections).toBe(1);
-    expect(await askHttp(app.port, 'x', NEVER, { protocol: 'http' })).toBeUndefined();
+    expect(await askHttp(local(app.port), 'x', NEVER, { protocol: 'http' })).toBeUndefined();
     expect(connections).toBe(2);
   });
 
   it('takes nobody for no answer', async () => {
-    expect(await askHttp(1, 'x', NEVER)).toBeUndefined();
+    expect(await askHttp(local(1), 'x', NEVER)).toBeUndefined();
   });
 
   it('ends with its signal', async () => {
     await using silent = await tcpServer(() => {});
-    expect(await askHttp(silent.port, 'x', AbortSignal.timeout(20))).toBeUndefined();
-    expect(await askHttp(silent.port, 'x', AbortSignal.abort())).toBeUndefined();
+    expect(await askHttp(local(silent.port), 'x', AbortSignal.timeout(20))).toBeUndefined();
+    expect(await askHttp(local(silent.port), 'x', AbortSignal.abort())).toBeUndefined();
   });
 });
 
