@@ -40,7 +40,6 @@ const OPTIONS: Record<string, string> = {
   domain: 'domains',
   listen: 'listen',
   'data-dir': 'dataDir',
-  instance: 'instance',
   engine: 'engine',
 };
 

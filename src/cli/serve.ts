@@ -31,11 +31,6 @@ export const serve: Command = {
       help: 'mirrors, logs and sockets;\ndefault: pool in $XDG_DATA_HOME or ~/.local/share',
     },
     {
-      name: 'instance',
-      value: '<name>',
-      help: "tells its containers and images from other pools' on the\nsame engine; default: derived from the data folder's path",
-    },
-    {
       name: 'engine',
       value: '<address>',
       help: 'unix:///path/docker.sock or tcp://<host>:2375; default:\n$DOCKER_HOST, else the first usual socket that answers',

@@ -103,7 +103,7 @@ function schemaIn(folderOf: FolderOf) {
       .refine((path) => !/^\/(proc|sys|dev)(\/|$)/.test(path), 'expected a folder on a disk')
       .default(defaultDataDir()),
     /** What tells this pool's containers, images and network from those of others on the same engine.
-     * @default derived from the path of dataDir
+     * @default $POOL_INSTANCE, else derived from the path of dataDir
      * @example 'shop' */
     instance: z
       .string()
@@ -112,7 +112,8 @@ function schemaIn(folderOf: FolderOf) {
         'expected a name of a-z, 0-9 and single hyphens, such as shop',
       )
       .max(30, 'expected at most 30 characters')
-      .optional(),
+      .optional()
+      .prefault(process.env['POOL_INSTANCE'] || undefined),
     /** The engine, as DOCKER_HOST spells it.
      * @default $DOCKER_HOST, else the first usual socket that answers
      * @example 'unix:///run/docker.sock' */
