@@ -1,6 +1,7 @@
 import { diskFull } from '../engine/engine-error.ts';
 import { type ErrorCode, PreviewError } from '../errors.ts';
 import { plainLine } from '../plain-text.ts';
+import { itSaid, reachedNoHost } from '../telling-line.ts';
 
 /** How builders say that a Dockerfile is not one. What stands between is bounded: a path may repeat a word. */
 const UNPARSED =
@@ -13,9 +14,13 @@ const BASE_IMAGE =
 /**
  * Turns the sentence with which a builder ended into one for people. Messages differ between the
  * classic builder and BuildKit, and between engines; what matches nothing is passed on as it is.
- * `step` is the step that ran last.
+ * `step` is the step that ran last, `output` what it wrote.
  */
-export function explainBuild(message: string, step: string | undefined): PreviewError {
+export function explainBuild(
+  message: string,
+  step: string | undefined,
+  output: readonly string[] = [],
+): PreviewError {
   const said = plainLine(message.trim().split('\n').at(-1) ?? '') || 'no reason was given';
   const cause = new Error(said);
   const what = shorten(stripPrefix(said));
@@ -36,8 +41,10 @@ export function explainBuild(message: string, step: string | undefined): Preview
     const at = step === undefined ? 'A step' : `The step "${shorten(step)}"`;
     return told(
       'build-failed',
-      `${at} ended with exit code ${exit[1]}${killed}.`,
-      'Read the end of the log, mend it in a new commit, and visit that one.',
+      `${at} ended with exit code ${exit[1]}${killed}${itSaid(output)}.`,
+      reachedNoHost(output)
+        ? 'It needs a host that builds on this engine do not reach. See to that, then retry.'
+        : 'Read the end of the log, mend it in a new commit, and visit that one.',
     );
   }
   if (/no active sessions/i.test(said)) {

@@ -28,9 +28,13 @@ export function readList(file: string): TrialEntry[] {
     .parse(parse(readFileSync(file, 'utf8')));
 }
 
-/** What pool.config.ts would say of the entry. `mirrors` has `<owner>/<name>.git` for machines without a network. */
-export function settingsOf({ habits: _, commits: __, ...settings }: TrialEntry, mirrors?: string) {
-  if (mirrors === undefined || !settings.url.startsWith('https://')) return settings;
-  const path = new URL(settings.url).pathname.replace(/\.git$/, '');
-  return { ...settings, url: join(mirrors, `${path}.git`) };
+/** What pool.config.ts would say of the entry; `mirrors` has `<owner>/<name>.git` in place of https. */
+export function settingsOf(entry: TrialEntry, mirrors?: string): Record<string, unknown> {
+  const settings = Object.entries(entry).filter(([key]) => key !== 'habits' && key !== 'commits');
+  const own = mirrors !== undefined && entry.url.startsWith('https://');
+  return { ...Object.fromEntries(settings), url: own ? mirrored(entry.url, mirrors) : entry.url };
+}
+
+function mirrored(url: string, mirrors: string): string {
+  return join(mirrors, `${new URL(url).pathname.replace(/\.git$/, '')}.git`);
 }

@@ -34,7 +34,7 @@ export async function visit(port: number, name: string, commit: string): Promise
   const headers = { accept: 'application/json' };
   const told = await askPort(port, { host, path: '/_pool/', method: 'GET', headers });
   const view = View.parse(JSON.parse((await told.setEncoding('utf8').toArray()).join('')));
-  if (first.commit !== commit) throw new Error(`${host} was answered by ${first.commit}`);
+  if (first.commit !== commit) throw new Error(`${host} was answered by ${String(first.commit)}`);
   const outcome = { commit, view, status: first.status, visitMs: first.ms };
   if (view.state.phase !== 'ready') return outcome;
   return { ...outcome, againMs: (await timed(port, host)).ms };

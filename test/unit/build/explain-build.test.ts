@@ -228,6 +228,30 @@ describe('the sentence with which a builder ended is told in words', () => {
     expect(explainBuild('exit code: 1', undefined).message).toBe('A step ended with exit code 1.');
   });
 
+  it('with what the step said of it', () => {
+    const said = ['  + make', '  make: *** No rule to make target. Stop: not found'];
+    expect(explainBuild('exit code: 2', STEP, said)).toMatchObject({
+      message:
+        'The step "RUN make" ended with exit code 2; it said: make: *** No rule to make target. Stop: not found.',
+      next: expect.stringMatching(/in a new commit/),
+    });
+  });
+
+  it.each([
+    'curl: (6) Could not resolve host: example.org',
+    'wget: unable to resolve host address ‘example.org’',
+    'npm ERR! network request to https://example.org failed, reason: getaddrinfo EAI_AGAIN example.org',
+    "  Temporary failure resolving 'example.org'",
+    'go: example.org/a@v1: dial tcp: lookup example.org: no such host',
+    'NewConnectionError: Failed to establish a new connection: [Errno -3] Temporary failure in name resolution',
+    'java.net.UnknownHostException: example.org',
+    'connect: network is unreachable',
+  ])('a step that reached no host is no fault of the commit: %s', (line) => {
+    expect(explainBuild('exit code: 1', STEP, [line, 'ERROR: failed']).next).toBe(
+      'It needs a host that builds on this engine do not reach. See to that, then retry.',
+    );
+  });
+
   it('without colours, and not at any length', () => {
     const { message } = explainBuild(`\u001B[31m${'x'.repeat(10_000)}`, 'y'.repeat(10_000));
     expect(message.length).toBeLessThan(300);
