@@ -72,7 +72,7 @@ export function explainBuild(
     return told(
       'build-failed',
       `A file that the Dockerfile copies is not in the context: ${what}.`,
-      'Look whether the commit has it and .dockerignore lets it in.',
+      'Look whether the commit has it and .dockerignore lets it in; what another build leaves beside the sources is to be made in a stage of the Dockerfile.',
     );
   }
   if (BASE_IMAGE.test(message)) {
@@ -89,14 +89,20 @@ export function explainBuild(
   );
 }
 
-/** Prefixes that say which part of the builder speaks, not what is wrong. */
+/** Prefixes that say which part of the builder speaks, not what is wrong; and which resolver was asked. */
 function stripPrefix(said: string): string {
   return said
-    .replace(/^(error: )?failed to (solve|build)( with frontend [a-z]+\.v0)?: /i, '')
+    .replace(/^error: /i, '')
     .replace(
-      /^(rpc error: code = \w+ desc = |failed to create LLB definition: |failed to solve: |failed to load cache key: |failed to compute cache key: )+/i,
+      /^((failed to (solve|build|create LLB definition|build LLB|load cache key|compute cache key|do request)( with frontend [a-z]+\.v0)?:|rpc error: code = \w+ desc =) )+/i,
       '',
     )
+    .replace(
+      /^failed to walk .{0,4096}\/buildkit-mount[0-9]+(\/.{0,4096}?): lstat .*$/,
+      '"$1" not found',
+    )
+    .replace(/( not found): not found$/, '$1')
+    .replace(/(\blookup \S+) on \S+:53:/, '$1:')
     .replace(/\.$/, '');
 }
 

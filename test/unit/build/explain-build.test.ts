@@ -198,7 +198,13 @@ const ROWS: [what: string, message: string, code: string, told: RegExp][] = [
     'COPY of a missing file, BuildKit 20.10',
     'failed to solve with frontend dockerfile.v0: failed to build LLB: failed to compute cache key: "/nothing" not found: not found',
     'build-failed',
-    /not in the context: .*"\/nothing" not found/,
+    /not in the context: "\/nothing" not found\.$/,
+  ],
+  [
+    'COPY out of a missing folder, BuildKit 20.10',
+    'failed to solve with frontend dockerfile.v0: failed to build LLB: failed to compute cache key: failed to walk /var/lib/docker/tmp/buildkit-mount123/target/app: lstat /var/lib/docker/tmp/buildkit-mount123/target/app: no such file or directory',
+    'build-failed',
+    /not in the context: "\/target\/app" not found\.$/,
   ],
   [
     'something new',
@@ -222,6 +228,14 @@ describe('the sentence with which a builder ended is told in words', () => {
     expect(error.message).toMatch(told);
     expect(error.next).toMatch(/^[A-Z].*\.$/);
     expect(error.cause).toBeInstanceOf(Error);
+  });
+
+  it('a "# syntax=" image that cannot be had is told by what was asked for, and no resolver', () => {
+    const said =
+      'failed to solve with frontend dockerfile.v0: failed to solve with frontend gateway.v0: failed to do request: Head "https://registry.example/v2/docker/dockerfile/manifests/1": dial tcp: lookup registry.example on 192.0.2.53:53: no such host';
+    expect(explainBuild(said, STEP).message).toBe(
+      'The "# syntax=" line of the Dockerfile names an image that cannot be had: Head "https://registry.example/v2/docker/dockerfile/manifests/1": dial tcp: lookup registry.example: no such host.',
+    );
   });
 
   it('where no step was told', () => {
