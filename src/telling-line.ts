@@ -1,9 +1,9 @@
 /** How programs of many kinds begin to say what went wrong. */
 const ERROR =
-  /\b(\w*error|err!?|\w*exception|fatal|failed|cannot|can't|could not|unable to|not found|no such|not set|denied|refused)(?!\w)/i;
+  /\b(\w*error|err!?|\w*exception|fatal|failed|unknown|cannot|can't|could not|unable to|not found|no such|not set|denied|refused)(?!\w)/i;
 
-/** What speaks of errors and is none: warnings, and the line of the source that threw. */
-const NO_ERROR = /\bwarn(ing)?\b|^\s*throw\b/i;
+/** What speaks of errors and is none: warnings, the line of the source that threw, npm before it says more. */
+const NO_ERROR = /\bwarn(ing)?\b|^throw\b|^npm (ERR!|error)( (code|errno|syscall)\b.*)?$/i;
 
 /** A sentence with more of it is not read. */
 const SHOWN = 200;

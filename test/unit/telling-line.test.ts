@@ -27,8 +27,18 @@ describe('of what a program wrote before it ended the line that says why is told
     ],
     [
       'a warning before it',
-      ['npm WARN deprecated a@1: error prone', 'npm ERR! code EAI_AGAIN', 'npm ERR! see the log'],
-      'npm ERR! code EAI_AGAIN',
+      ['npm WARN deprecated a@1: error prone', 'npm ERR! Missing script: "start"', 'npm ERR! log'],
+      'npm ERR! Missing script: "start"',
+    ],
+    [
+      'npm, which begins with a code',
+      ['npm error code EUSAGE', 'npm error', 'npm error The `npm ci` command can only …'],
+      'npm error The `npm ci` command can only …',
+    ],
+    [
+      'a command that nobody knows',
+      ['Unknown command: "start:prod"', '', 'To see a list of commands, run:', '  npm help'],
+      'Unknown command: "start:prod"',
     ],
     ['a shell', ['+ make', '/bin/sh: 1: make: not found', 'done'], '/bin/sh: 1: make: not found'],
     [
