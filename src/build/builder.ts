@@ -86,32 +86,17 @@ async function run(
   // As a number the version asks for BuildKit without a session, which only credentials need.
   const version = engine.buildKit ? { version: 2 as unknown as '2' } : {};
   const answer = await startBuild(engine, context.stream, { ...options, ...version }, trace);
-  let output: string[] = [];
   for await (const message of readMessages(answer)) {
     if (message.error !== undefined) {
-      throw explainBuild(message.error, trace.failedStep ?? trace.progress.step, output);
+      throw explainBuild(message.error, trace.failedStep ?? trace.progress.step, trace.said);
     }
     const lines = trace.read(message);
     listener.lines(lines);
-    output = outputAfter(output, lines);
     listener.progress(trace.progress);
   }
   if (trace.imageId === undefined) throw cutShort();
   return trace.imageId;
 }
-
-/** The last lines of the step that spoke last: what a step wrote is indented, its name is not. */
-function outputAfter(before: readonly string[], lines: readonly string[]): string[] {
-  const named = lines.findLastIndex((line) => line !== '' && !line.startsWith(' '));
-  const all = named === -1 ? [...before, ...lines] : lines.slice(named + 1);
-  return all.filter((line) => !ENDED.test(line)).slice(-LAST_LINES);
-}
-
-/** A stack's length: the line that names the error stands before it. */
-const LAST_LINES = 40;
-
-/** BuildKit's own word on a step's end repeats its command and its exit code. */
-const ENDED = /^  (executor failed running \[|process ".*" did not complete)/;
 
 /** Hands the context over. The classic builder reports some faults of a Dockerfile as HTTP 400 or 500. */
 async function startBuild(
