@@ -225,7 +225,7 @@ function noDockerfile(tree: readonly TreeEntry[], wanted: string): PreviewError 
   return new PreviewError(
     'no-dockerfile',
     isLink ? `${wanted} is a link that leads to no file of this commit.` : missing,
-    'Commit one there, or name the right one in .pool.yml ("dockerfile: deploy/web.Dockerfile"), and visit that commit.',
+    'Commit one there or name the right one in .pool.yml, and visit that commit; or name it for all commits, with "dockerfile" and "context" of its repository in pool.config.ts.',
   );
 }
 

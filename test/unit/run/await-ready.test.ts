@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import { createServer as createHttp2Server } from 'node:http2';
 import { describe, expect, it } from 'vitest';
-import { awaitReady, LAST_LINES } from '../../../src/run/await-ready.ts';
+import { awaitReady, exited, LAST_LINES } from '../../../src/run/await-ready.ts';
 import { toPort } from '../../../src/address/label.ts';
 import type { StartedContainer, Vitals } from '../../../src/run/containers.ts';
 import type { Endpoint } from '../../../src/run/endpoint.ts';
@@ -228,7 +228,7 @@ describe('an application that ends before it answers is told so, with its last l
     [
       'an exit',
       { running: false, exitCode: 3, outOfMemory: false },
-      /exited with code 3 before it answered/,
+      /exited with code 3 before it answered; it said: line two\.$/,
     ],
     [
       'want of memory',
@@ -244,6 +244,24 @@ describe('an application that ends before it answers is told so, with its last l
       message: expect.stringMatching(message) as string,
     });
     expect(lines).toEqual([LAST_LINES, 'line one', 'line two']);
+  });
+
+  it.each([
+    [0, ['bye'], /A Dockerfile without CMD and ENTRYPOINT runs what its base image does/],
+    [
+      1,
+      ['Error: connect ECONNREFUSED 127.0.0.1:5432'],
+      /another service, which pool does not start/,
+    ],
+    [1, ['redis.exceptions.ConnectionError: getaddrinfo ENOTFOUND db'], /another service/],
+    [1, ['pq: could not connect to server: Connection refused'], /another service/],
+    [1, ['Error: DATABASE_URL is not set'], /"env"/],
+    [1, ['The environment variable API_KEY must be set'], /"env"/],
+    [1, ["KeyError: 'SECRET_KEY'"], /"env"/],
+    [1, ['TypeError: x is not a function'], /in a new commit/],
+  ])('an exit with code %d and %j leads to the next step', (exitCode, said, next) => {
+    const vitals = { running: false, exitCode, outOfMemory: false };
+    expect(exited(vitals, 'before it answered', said).next).toMatch(next);
   });
 
   it('soon, also where it accepts and never answers', async () => {

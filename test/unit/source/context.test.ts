@@ -356,6 +356,10 @@ describe('a commit without a Dockerfile at its top', () => {
       code: 'no-dockerfile',
       message:
         'This commit has no Dockerfile at its top. It has Dockerfile.dev, docker/Dockerfile, web/app.dockerfile.',
+      // Old commits cannot be mended, and their operator can say it of all of them.
+      next: expect.stringContaining(
+        '"dockerfile" and "context" of its repository in pool.config.ts',
+      ) as string,
     });
   });
 
