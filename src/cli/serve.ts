@@ -16,7 +16,7 @@ export const serve: Command = {
       name: 'repository',
       value: '<repository>',
       repeatable: true,
-      help: 'path or https URL of a Git repository, or name=<path or URL>;\nrepeatable; default: the repository you stand in',
+      help: 'path, https or ssh URL of a Git repository, or name=<…>;\nrepeatable; default: the repository you stand in',
     },
     {
       name: 'domain',

@@ -175,7 +175,7 @@ describe('a remote that is gone', () => {
     await expect(open(url, folder.path)).rejects.toMatchObject({
       code: 'repository-unreadable',
       message: expect.stringContaining(url) as string,
-      next: expect.stringContaining('git ls-remote') as string,
+      next: expect.stringContaining('pool doctor') as string,
     });
   });
 
