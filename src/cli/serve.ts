@@ -98,10 +98,8 @@ function greeting(pool: Pool): string {
     if (mirror.problem !== undefined)
       lines.push('', `  ${name} cannot be fetched: ${mirror.problem}`);
     if (branch === undefined) {
-      lines.push(
-        '',
-        `  ${name} has no commit on its default branch yet; its links appear on the page above`,
-      );
+      const why = mirror.copying ?? `${name} has no commit on its default branch yet.`;
+      lines.push('', `  ${why} Its links appear on the page above.`);
       continue;
     }
     lines.push(
@@ -116,7 +114,8 @@ function greeting(pool: Pool): string {
   return `${lines.join('\n')}\n\n`;
 }
 
-function repositoryAround(folder: string): string[] {
+/** The repository that a folder lies in, where it lies in one. */
+export function repositoryAround(folder: string): string[] {
   for (let at = folder; ; at = dirname(at)) {
     if (existsSync(join(at, '.git'))) return [at];
     if (at === dirname(at)) return [];

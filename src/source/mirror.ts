@@ -1,4 +1,5 @@
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type SimpleGit, simpleGit } from 'simple-git';
@@ -39,6 +40,9 @@ export const PATIENCE: Patience = {
 /** How far git is: `Receiving objects:  41% (410/1000), 12.00 MiB | 5.00 MiB/s`. */
 const PROGRESS = /(?:Receiving objects|Resolving deltas|Counting objects): +[0-9]+%[^\r\n]*/;
 
+/** Often enough to see that it goes on, seldom enough for a log. */
+const TELL_MS = 5000;
+
 /** How git says that objects of its own are lost, and not that it is not there or may not read. */
 const DAMAGED = /^(fatal|error): .*\b(object|pack|packfile)\b/m;
 
@@ -76,31 +80,41 @@ export class Mirror {
   fetches = 0;
   /** When the fetch that is under way began, in ms of the epoch. */
   fetchingSince: number | undefined;
-  /** How far a fetch that takes long is, in git's words. */
+  /** How far the fetch that is under way is, in git's words. */
   progress: string | undefined;
   readonly #patience: Patience;
+  readonly #tell: (progress: string) => void;
+  #toldAt = 0;
   #triedAt = 0;
   #fetching: Promise<void> | undefined;
   #seen: string | undefined;
 
-  private constructor(repository: Repository, folder: string, patience: Patience) {
+  private constructor(
+    repository: Repository,
+    folder: string,
+    patience: Patience,
+    tell: (progress: string) => void = () => {},
+  ) {
     this.repository = repository;
     this.folder = folder;
     this.#patience = patience;
+    this.#tell = tell;
   }
 
   /**
    * Opens or makes the mirror below `parent`, and fetches; a slow remote is waited for longer where
    * there is no earlier copy to serve from. Throws `repository-unreadable` where there is none and
-   * the remote refuses within that time.
+   * the remote refuses within that time. `tell` hears every few seconds how far a fetch is.
    */
   static async open(
     repository: Repository,
     parent: string,
     signal: AbortSignal,
     patience = PATIENCE,
+    tell?: (progress: string) => void,
   ): Promise<Mirror> {
-    const mirror = new Mirror(repository, join(parent, `${repository.name}.git`), patience);
+    const folder = join(parent, `${repository.name}.git`);
+    const mirror = new Mirror(repository, folder, patience, tell);
     await mirror.#init(await mirror.#readFormat());
     const copied = await mirror.#readCopyOf(repository.url, signal);
     if (copied) {
@@ -114,6 +128,27 @@ export class Mirror {
       throw unreadable(repository, mirror.problem);
     }
     return mirror;
+  }
+
+  /** Asks a remote and copies nothing. Returns what is wrong with it, in a sentence. */
+  static async ask(repository: Repository, patienceMs: number): Promise<string | undefined> {
+    const parent = await mkdtemp(join(tmpdir(), 'pool-'));
+    try {
+      const patience = { ...PATIENCE, silenceMs: patienceMs };
+      const mirror = new Mirror(repository, join(parent, 'asked.git'), patience);
+      await mirror.#init('sha1');
+      const signal = AbortSignal.timeout(patienceMs);
+      return await mirror.#attempt(() => mirror.#askHead(signal), signal);
+    } finally {
+      await rm(parent, { recursive: true, force: true });
+    }
+  }
+
+  /** Told while nothing can be served yet, since the first copy is still under way. */
+  get copying(): string | undefined {
+    if (this.#seen !== undefined || this.fetchingSince === undefined) return undefined;
+    const far = this.progress === undefined ? '' : ` (${this.progress})`;
+    return `The repository is being copied for the first time${far}.`;
   }
 
   /** When the last fetch ended, whether it succeeded or not, in ms of the epoch. */
@@ -171,24 +206,30 @@ export class Mirror {
     const limited = AbortSignal.any([signal, AbortSignal.timeout(this.#patience.fetchMs)]);
     this.fetches += 1;
     this.fetchingSince = Date.now();
-    try {
-      this.problem = await accessProblem(this.repository);
-      if (this.problem !== undefined) return;
+    this.#toldAt = Date.now();
+    this.problem = await this.#attempt(async () => {
       this.defaultBranch = await this.#askHead(limited);
       await this.#fetchRefs(limited);
       await this.#readTable(limited);
       if (this.defaultBranch !== undefined) await this.#writeHead(this.defaultBranch);
       await this.#write('pool-source', this.repository.url);
       this.fetchedAt = Date.now();
+    }, limited);
+    this.#triedAt = Date.now();
+    this.fetchingSince = undefined;
+    this.progress = undefined;
+  }
+
+  /** Never rejects: returns what is wrong, in a sentence, and leaves no process behind. */
+  async #attempt(work: () => Promise<unknown>, signal: AbortSignal): Promise<string | undefined> {
+    const problem = await accessProblem(this.repository);
+    if (problem !== undefined) return problem;
+    try {
+      await work();
+      return undefined;
     } catch (error) {
-      this.problem = limited.aborted
-        ? `no answer within ${this.#patience.fetchMs / 60_000} minutes`
-        : explainRemote(error, this.repository);
       await endMarked(`${FETCHING}=${this.folder}`);
-    } finally {
-      this.#triedAt = Date.now();
-      this.fetchingSince = undefined;
-      this.progress = undefined;
+      return explainRemote(signal.aborted ? new Error('timed out') : error, this.repository);
     }
   }
 
@@ -199,9 +240,7 @@ export class Mirror {
     // A shallow remote, such as a checkout of CI, has just the commits that it has.
     const options = ['--progress', '--update-shallow', '--no-recurse-submodules', ...exact];
     try {
-      const git = this.#remote(signal, {}, (words) => {
-        this.progress = plainLine(PROGRESS.exec(words)?.[0] ?? this.progress ?? '');
-      });
+      const git = this.#remote(signal, {}, (words) => this.#hear(words));
       await git.raw(['fetch', ...options, '--', url, ...heads]);
     } catch (error) {
       const [, other] = OTHER_FORMAT.exec(String(error)) ?? [];
@@ -211,6 +250,15 @@ export class Mirror {
       await this.#init(other as ObjectFormat);
       await this.#fetchRefs(signal);
     }
+  }
+
+  #hear(words: string): void {
+    const [said] = PROGRESS.exec(words) ?? [];
+    if (said === undefined) return;
+    this.progress = plainLine(said);
+    if (Date.now() - this.#toldAt < TELL_MS) return;
+    this.#toldAt = Date.now();
+    this.#tell(this.progress);
   }
 
   /** The branch that the remote's HEAD names; throws before anything is pruned where it is no Git. */

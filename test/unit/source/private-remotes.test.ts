@@ -235,8 +235,10 @@ describe('an https repository', () => {
       patience,
     );
     expect(mirror).toMatchObject({ problem: undefined, fetchedAt: 0, table: { refs: [] } });
+    expect(mirror.copying).toContain('being copied for the first time');
     await mirror.refresh(NEVER);
     expect(mirror.problem).toContain('stopped answering');
+    expect(mirror.copying).toBeUndefined();
     hang = false;
     await mirror.refresh(NEVER);
     expect(mirror.problem).toBeUndefined();
