@@ -60,7 +60,8 @@ const MIRROR_CONFIG = `[core]
 type ObjectFormat = 'sha1' | 'sha256';
 
 /** How git says that the remote's ids are of the other kind. */
-const OTHER_FORMAT = /mismatched algorithms: client sha(?:1|256); server (sha1|sha256)/;
+const OTHER_FORMAT =
+  /mismatched algorithms|does not support (?:this repository's object format|algorithm)/;
 
 /**
  * A bare copy of a repository's branches and tags, and nothing else of it. All visitors share one
@@ -233,7 +234,7 @@ export class Mirror {
     }
   }
 
-  async #fetchRefs(signal: AbortSignal): Promise<void> {
+  async #fetchRefs(signal: AbortSignal, again = false): Promise<void> {
     const { url } = this.repository;
     const heads = ['+refs/heads/*:refs/heads/*', '+refs/tags/*:refs/tags/*'];
     const exact = ['--prune', '--no-tags', '--force', '--no-write-fetch-head'];
@@ -243,12 +244,12 @@ export class Mirror {
       const git = this.#remote(signal, {}, (words) => this.#hear(words));
       await git.raw(['fetch', ...options, '--', url, ...heads]);
     } catch (error) {
-      const [, other] = OTHER_FORMAT.exec(String(error)) ?? [];
-      if (other === undefined || other === (await this.#readFormat())) throw error;
+      if (again || !OTHER_FORMAT.test(String(error))) throw error;
+      const other = (await this.#readFormat()) === 'sha1' ? 'sha256' : 'sha1';
       // No object of one kind can stand beside those of the other; an empty remote does not tell.
       await rm(this.folder, { recursive: true, force: true });
-      await this.#init(other as ObjectFormat);
-      await this.#fetchRefs(signal);
+      await this.#init(other);
+      await this.#fetchRefs(signal, true);
     }
   }
 
