@@ -4,6 +4,9 @@ import { MIRRORS } from './left-over-git.ts';
 /** What git may know of the machine beside pool's own words: how it gets out. */
 const HANDED_ON = /^(PATH|https_proxy|all_proxy|no_proxy|GIT_SSL_CAINFO)$/i;
 
+/** One piece of memory of git's: few bytes of a hostile pack can claim a file of any size. */
+const ALLOC_LIMIT = '1g';
+
 /**
  * The whole environment of a git process that works in `folder`: no setting of the machine or of
  * the user, no prompt, no transport. `GIT_ALLOW_PROTOCOL` goes above all that a configuration
@@ -20,6 +23,7 @@ export function gitEnvironment(folder: string): Record<string, string> {
     GIT_CEILING_DIRECTORIES: dirname(folder),
     GIT_TERMINAL_PROMPT: '0',
     GIT_NO_LAZY_FETCH: '1',
+    GIT_ALLOC_LIMIT: ALLOC_LIMIT,
     GIT_ALLOW_PROTOCOL: '',
   };
 }

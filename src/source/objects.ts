@@ -35,6 +35,20 @@ export async function* listTree(
   await git.ended;
 }
 
+/** The paths that differ between two commits, one by one: a hostile tree has millions of few objects. */
+export async function* changedPaths(
+  gitDir: string,
+  from: CommitId,
+  to: CommitId,
+  signal: AbortSignal,
+): AsyncGenerator<string> {
+  const command = ['diff-tree', '-r', '-z', '--no-renames', '--name-only', from, to, '--'];
+  using git = run(gitDir, command, signal);
+  git.stdin.end();
+  yield* split(git.stdout, 0);
+  await git.ended;
+}
+
 /** One blob: its bytes must be read to the end before the next is asked for. */
 export interface Blob {
   size: number;
