@@ -33,7 +33,7 @@ import { toCommitId } from './source/commit-id.ts';
 import { History } from './source/history.ts';
 import { endLeftOverGit } from './source/left-over-git.ts';
 import { FRESHNESS } from './source/look-up.ts';
-import { Mirror } from './source/mirror.ts';
+import { Mirror, PATIENCE } from './source/mirror.ts';
 import { bindStages } from './stages.ts';
 
 /** A pool that serves. */
@@ -85,7 +85,10 @@ export async function openPool(
   const parent = join(dataDir, 'mirrors');
   await endLeftOverGit(parent);
   const opened = config.repositories.map(
-    async (repository) => await Mirror.open(repository, parent, signal),
+    async (repository) =>
+      await Mirror.open(repository, parent, signal, PATIENCE, (progress) =>
+        logger('fetching', { repository: repository.name, progress }),
+      ),
   );
   const mirrors = new Map<RepositoryName, Mirror>(
     (await Promise.all(opened)).map((mirror) => [mirror.repository.name, mirror]),

@@ -84,7 +84,7 @@ export function bindStages(parts: StageParts): Stages {
       const { date, parents } = await history.commit(mirror, wanted.commit);
       // An advice is worth no failed build.
       const documentation = await documentationChange(
-        mirror,
+        mirror.folder,
         parents,
         wanted.commit,
         planned,

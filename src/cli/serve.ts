@@ -16,7 +16,7 @@ export const serve: Command = {
       name: 'repository',
       value: '<repository>',
       repeatable: true,
-      help: 'path or https URL of a Git repository, or name=<path or URL>;\nrepeatable; default: the repository you stand in',
+      help: 'path, https or ssh URL of a Git repository, or name=<…>;\nrepeatable; default: the repository you stand in',
     },
     {
       name: 'domain',
@@ -93,10 +93,8 @@ function greeting(pool: Pool): string {
     if (mirror.problem !== undefined)
       lines.push('', `  ${name} cannot be fetched: ${mirror.problem}`);
     if (branch === undefined) {
-      lines.push(
-        '',
-        `  ${name} has no commit on its default branch yet; its links appear on the page above`,
-      );
+      const why = mirror.copying ?? `${name} has no commit on its default branch yet.`;
+      lines.push('', `  ${why} Its links appear on the page above.`);
       continue;
     }
     lines.push(
@@ -111,7 +109,8 @@ function greeting(pool: Pool): string {
   return `${lines.join('\n')}\n\n`;
 }
 
-function repositoryAround(folder: string): string[] {
+/** The repository that a folder lies in, where it lies in one. */
+export function repositoryAround(folder: string): string[] {
   for (let at = folder; ; at = dirname(at)) {
     if (existsSync(join(at, '.git'))) return [at];
     if (at === dirname(at)) return [];

@@ -61,7 +61,7 @@ type FolderOf = (key: 'repositories' | 'dataDir') => string;
  */
 function schemaIn(folderOf: FolderOf) {
   return strict({
-    /** What is served: `<path or https URL>`, `name=<…>`, or an object as described below.
+    /** What is served: `<path or URL>`, `name=<…>`, or an object as described below.
      * @default the repository one stands in
      * @example ['../shop', { name: 'docs', url: 'https://git.example.com/docs.git' }] */
     repositories: z
@@ -271,7 +271,10 @@ function came(input: object, path: readonly PropertyKey[]): string {
     if (typeof value !== 'string')
       value = (value as Record<PropertyKey, unknown> | undefined)?.[key];
   }
-  const secret = path.includes('env') || (path[0] === 'repositories' && typeof value === 'object');
+  // People write the token itself where its file or variable is to be named.
+  const secret =
+    path.some((key) => /^(env|token.*)$/.test(String(key))) ||
+    (path[0] === 'repositories' && typeof value === 'object');
   if (value === undefined || secret) return '';
   // A password may hold what ends it in a URL: all up to the last @ goes.
   return `; came ${(JSON.stringify(value) ?? typeof value).replace(/\/\/.*@/, '//…@')}`;

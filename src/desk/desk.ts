@@ -131,6 +131,7 @@ class Desk {
       refs,
       frames: commits.map((commit) => this.#frame(mirror, commit)),
       problem: mirror.problem,
+      copying: mirror.copying,
     };
   }
 

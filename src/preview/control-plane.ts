@@ -167,9 +167,11 @@ export function controlPlane(
     const nextFetch = Math.min(...all.map(({ mirror }) => mirror.triedAt)) + refreshMs - Date.now();
     const empty = all.every(({ mirror }) => mirror.table.commits.size === 0);
     const problem = all.find(({ mirror }) => mirror.problem !== undefined)?.mirror.problem;
-    const reason = empty
+    const copying = all.map(({ mirror }) => mirror.copying).find((words) => words !== undefined);
+    const known = empty
       ? 'The repository has no commit yet.'
       : 'No branch, tag or commit of that name is known.';
+    const reason = copying ?? known;
     return {
       kind: 'unknown',
       near,

@@ -36,6 +36,8 @@ export interface Context extends Pick<ContextPlan, 'dockerfile' | 'target' | 'ar
 /** Both far above what a web application holds, and low enough to end a hostile tree soon. */
 const ENTRY_LIMIT = 200_000;
 const BYTES_LIMIT = 4 * 2 ** 30;
+/** Git itself may need as much memory for it: small differences of small ones can claim any size. */
+const BLOB_LIMIT = 2 ** 30;
 /** A Dockerfile, an ignore file or a path is text that people wrote. */
 const TEXT_LIMIT = 256 * 1024;
 const PATH_LIMIT = 4096;
@@ -77,7 +79,13 @@ export async function planContext(
   ]);
   const entries = await keep(files, rules, dockerfile, signal);
   if (!inside) entries.push({ ...file, path: OUTSIDE });
-  for (const entry of entries) checkEntry(entry);
+  const paths = new Set<string>();
+  for (const entry of entries) {
+    checkEntry(entry);
+    // Of two entries with one name builders take either, and one may be a link.
+    if (paths.size === paths.add(entry.path).size)
+      throw refuse(`the path ${quoted(entry.path)} twice`);
+  }
   const module = entries.find((entry) => entry.mode === '160000');
   if (module !== undefined) throw submodule(module.path);
 
@@ -115,7 +123,7 @@ async function readTree(
     tree.push(entry);
     bytes += entry.size;
     if (tree.length > ENTRY_LIMIT) throw refuse(`more than ${ENTRY_LIMIT} entries`);
-    if (bytes > BYTES_LIMIT) throw refuse(`more than ${BYTES_LIMIT / 2 ** 30} GiB`);
+    if (bytes > BYTES_LIMIT) throw refuse(`more than ${inGiB(BYTES_LIMIT)}`);
   }
   return tree;
 }
@@ -196,11 +204,22 @@ async function keep(
 
 function checkEntry({ path, mode, size }: TreeEntry): void {
   const named = path.length <= PATH_LIMIT && !path.includes('\uFFFD');
-  const inside = path.split('/').every((part) => part !== '' && part !== '.' && part !== '..');
-  if (!named || !inside) throw refuse(`the path ${JSON.stringify(path.slice(0, 80))}`);
+  const inside = path.split('/').every((part) => !/^(|\.|\.\.|\.git)$/i.test(part));
+  if (!named || !inside) throw refuse(`the path ${quoted(path)}`);
   // The tar holds a link's text in a header: it is read into memory.
   if (mode === '120000' && size > PATH_LIMIT)
-    throw refuse(`the link ${JSON.stringify(path.slice(0, 80))}, which is longer than any path`);
+    throw refuse(`the link ${quoted(path)}, which is longer than any path`);
+  if (size > BLOB_LIMIT) {
+    throw refuse(`${quoted(path)} of ${inGiB(size)}; one file may have ${inGiB(BLOB_LIMIT)}`);
+  }
+}
+
+function inGiB(bytes: number): string {
+  return `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+}
+
+function quoted(path: string): string {
+  return JSON.stringify(path.slice(0, 80));
 }
 
 function noFolder(path: string): PreviewError {

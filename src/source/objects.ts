@@ -1,9 +1,8 @@
 import { spawn } from 'node:child_process';
-import { dirname } from 'node:path';
 import type { Readable } from 'node:stream';
 import { PreviewError } from '../errors.ts';
 import type { CommitId } from './commit-id.ts';
-import { MIRRORS } from './left-over-git.ts';
+import { gitEnvironment } from './git-environment.ts';
 
 /** What `git ls-tree` may say of one entry: far above any path that a system opens. */
 const RECORD_LIMIT = 64 * 1024;
@@ -33,6 +32,20 @@ export async function* listTree(
     const [, mode = '', object = '', size, path = ''] = match;
     yield { mode, object, size: size === '-' ? 0 : Number(size), path };
   }
+  await git.ended;
+}
+
+/** The paths that differ between two commits, one by one: a hostile tree has millions of few objects. */
+export async function* changedPaths(
+  gitDir: string,
+  from: CommitId,
+  to: CommitId,
+  signal: AbortSignal,
+): AsyncGenerator<string> {
+  const command = ['diff-tree', '-r', '-z', '--no-renames', '--name-only', from, to, '--'];
+  using git = run(gitDir, command, signal);
+  git.stdin.end();
+  yield* split(git.stdout, 0);
   await git.ended;
 }
 
@@ -103,9 +116,7 @@ export async function readTopFile(
 
 /** A git process that ends with the scope that holds it, read to the end or not. */
 function run(gitDir: string, args: readonly string[], signal: AbortSignal) {
-  const { PATH } = process.env;
-  const mark = { [MIRRORS]: dirname(gitDir) };
-  const env = { ...mark, PATH, LC_ALL: 'C', GIT_CONFIG_NOSYSTEM: '1', HOME: gitDir };
+  const env = gitEnvironment(gitDir);
   const child = spawn('git', ['--git-dir', gitDir, ...args], { signal, env });
   let words = '';
   // First of all: a process that could not be started tells so by this event alone.
