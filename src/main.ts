@@ -34,6 +34,8 @@ import { History } from './source/history.ts';
 import { endLeftOverGit } from './source/left-over-git.ts';
 import { FRESHNESS } from './source/look-up.ts';
 import { Mirror, PATIENCE } from './source/mirror.ts';
+import { remoteKey } from './source/remote.ts';
+import { SubmoduleMirrors } from './source/submodule-mirrors.ts';
 import { bindStages } from './stages.ts';
 
 /** A pool that serves. */
@@ -84,15 +86,20 @@ export async function openPool(
 
   const parent = join(dataDir, 'mirrors');
   await endLeftOverGit(parent);
-  const opened = config.repositories.map(
-    async (repository) =>
-      await Mirror.open(repository, parent, signal, PATIENCE, (progress) =>
-        logger('fetching', { repository: repository.name, progress }),
-      ),
-  );
-  const mirrors = new Map<RepositoryName, Mirror>(
-    (await Promise.all(opened)).map((mirror) => [mirror.repository.name, mirror]),
-  );
+  // Names of one remote, as a monorepo has them, share its copy and its fetches.
+  const copies = new Map<string, Promise<Mirror>>();
+  const opened = config.repositories.map(async (repository) => {
+    const { name } = repository;
+    const key = remoteKey(repository);
+    const copy =
+      copies.get(key) ??
+      Mirror.open(repository, parent, signal, PATIENCE, (progress) =>
+        logger('fetching', { repository: name, progress }),
+      );
+    copies.set(key, copy);
+    return [name, await copy] as const;
+  });
+  const mirrors = new Map<RepositoryName, Mirror>(await Promise.all(opened));
   const served = new Map(config.repositories.map((one) => [one.name, one]));
   const servedOf = ({ repository, commit }: Wanted) => {
     const mirror = mirrors.get(repository);
@@ -123,6 +130,7 @@ export async function openPool(
     instance,
     config,
     history,
+    submoduleMirrors: new SubmoduleMirrors(parent, signal),
     containers,
     queue,
     servedOf,

@@ -5,6 +5,7 @@ import {
   checkDataFolder,
   checkExposure,
   checkGit,
+  checkGitLfs,
   checkNames,
   checkPort,
 } from './check-machine.ts';
@@ -30,8 +31,9 @@ export const doctor: Command = {
       ({ url }) => around.length > 0 || url !== standingIn(),
     );
     const looks = [checkGit(), checkEngine(config), checkDataFolder(config), checkNames(config)];
-    const more = [checkPort(config), checkExposure(config), checkRepositories(repositories)];
-    const findings = (await Promise.all([...looks, ...more])).flat();
+    const more = [checkGitLfs(config), checkPort(config), checkExposure(config)];
+    const asked = checkRepositories(repositories);
+    const findings = (await Promise.all([...looks, ...more, asked])).flat();
     if (values['json'] === true) print(findings);
     else {
       const width = Math.max(...findings.map(({ about }) => about.length));

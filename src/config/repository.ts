@@ -2,6 +2,7 @@ import { basename, resolve } from 'node:path';
 import { z } from 'zod';
 import { REPOSITORY_NAME_LIMIT, type RepositoryName, toRepositoryName } from '../address/label.ts';
 import { InnerPath, Value } from '../source/commit-settings.ts';
+import { toRemotePlace } from '../source/remote-place.ts';
 import { toRemoteUrl, transportOf } from '../source/remote-url.ts';
 import { strict } from './strict.ts';
 
@@ -118,6 +119,21 @@ export function repositoryIn(folder: string) {
      * @default the one in the context
      * @example 'docker/web.Dockerfile' */
     dockerfile: InnerPath.optional(),
+    /** Where submodules may be fetched from: URLs or paths, with all that lies in folders below them. Others are empty folders.
+     * @default []
+     * @example ['https://git.example.com/shop/'] */
+    submodules: z
+      .array(
+        z
+          .string()
+          .transform((text) => (/^\.{0,2}\//.test(text) ? resolve(folder, text) : text))
+          .refine(isPrefix, 'expected an https or ssh URL, or the path of a folder'),
+      )
+      .default([]),
+    /** Whether builds get the files that Git LFS keeps, instead of their pointers. From https and ssh remotes that takes git-lfs.
+     * @default false
+     * @example true */
+    lfs: z.boolean().default(false),
     ...environment(folder),
     /** Environment on top of it for commits that a matching branch or tag points at, in order.
      * @default []
@@ -146,10 +162,24 @@ export function repositoryIn(folder: string) {
       }
     })
     .transform(
-      ({ name, url, context, dockerfile, env, envFile, requiredEnv, refs, ...access }) => ({
+      ({
+        name,
+        url,
+        context,
+        dockerfile,
+        env,
+        envFile,
+        requiredEnv,
+        refs,
+        submodules,
+        lfs,
+        ...access
+      }) => ({
         name: name ?? nameOf(url),
         url,
         access,
+        submodules,
+        lfs,
         /** What a commit's own settings start from. */
         settings: {
           ...(context === undefined ? {} : { context }),
@@ -177,6 +207,12 @@ export function isPools(name: string): boolean {
 function fromSpec(spec: string): { name?: string; url: string } {
   const [, name, url = ''] = /^(?:([^/=:]+)=)?(.*)$/s.exec(spec) ?? [];
   return name === undefined ? { url } : { name, url };
+}
+
+/** The root of this machine is no folder that anybody means. */
+function isPrefix(text: string): boolean {
+  const place = toRemotePlace(text);
+  return place !== undefined && (place.server !== '' || place.folders.length > 0);
 }
 
 /** A name out of the last part of a path or URL; digits alone get a word before them. */

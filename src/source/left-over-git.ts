@@ -18,7 +18,7 @@ const END_LIMIT_MS = 500;
  * What git writes beside a file before it takes its place, and objects that were not finished. No
  * ref ends in `.lock`, but one may well be called `tmp-fix`.
  */
-const HALF_WRITTEN = /(\.lock|^objects\/(.*\/)?\.?tmp[_-][^/]*)$/;
+const HALF_WRITTEN = /(\.lock|^objects\/(.*\/)?\.?tmp[_-][^/]*|^lfs\/fetch-[^/]*)$/;
 
 /**
  * Ends the git processes of a pool that was killed: a fetch goes on without its parent, and would

@@ -105,7 +105,8 @@ export class Mirror {
   /**
    * Opens or makes the mirror below `parent`, and fetches; a slow remote is waited for longer where
    * there is no earlier copy to serve from. Throws `repository-unreadable` where there is none and
-   * the remote refuses within that time. `tell` hears every few seconds how far a fetch is.
+   * the remote refuses within that time. `tell` hears every few seconds how far a fetch is. An
+   * earlier copy that is `enough` is not fetched.
    */
   static async open(
     repository: Repository,
@@ -113,6 +114,7 @@ export class Mirror {
     signal: AbortSignal,
     patience = PATIENCE,
     tell?: (progress: string) => void,
+    enough: (table: RefTable) => boolean = () => false,
   ): Promise<Mirror> {
     const folder = join(parent, `${repository.name}.git`);
     const mirror = new Mirror(repository, folder, patience, tell);
@@ -123,6 +125,7 @@ export class Mirror {
     } else {
       await rm(join(mirror.folder, 'pool-source'), { force: true });
     }
+    if (copied && enough(mirror.table)) return mirror;
     const waitMs = copied ? patience.startMs : patience.firstMs;
     await Promise.race([mirror.refresh(signal), sleep(waitMs, undefined, { ref: false })]);
     if (mirror.problem !== undefined && mirror.#seen === undefined) {
@@ -328,7 +331,8 @@ export class Mirror {
   }
 }
 
-function unreadable(repository: Repository, problem: string): PreviewError {
+/** The failure of a repository that a fetch could not read. */
+export function unreadable(repository: Repository, problem: string): PreviewError {
   return new PreviewError(
     'repository-unreadable',
     `The repository ${repository.url} cannot be read: ${problem}.`,

@@ -23,6 +23,11 @@ export interface Repository {
   access?: Access;
 }
 
+/** What is fetched, and with what: repositories of one key have the same copy. */
+export function remoteKey({ url, access = {} }: Repository): string {
+  return JSON.stringify([url, access]);
+}
+
 /** Most hosts look at the token alone; GitHub's own name for "no user" offends none of them. */
 const TOKEN_USER = 'x-access-token';
 

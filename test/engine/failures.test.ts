@@ -101,19 +101,6 @@ test('a commit without a Dockerfile names those it has elsewhere', async () => {
   });
 });
 
-test('a file in Git LFS is refused in words, and nobody else suffers', async () => {
-  using repository = new GitRepository();
-  const good = await repository.commit(page('Good'));
-  const pointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${'a'.repeat(64)}\nsize 9\n`;
-  const commit = await repository.commit({ 'song.mp3': pointer, 'zebra.txt': 'comes after it' });
-  await using pool = await TestPool.open([repository.path]);
-  expect(JSON.parse((await pool.visit(commit)).text)).toMatchObject({
-    code: 'lfs',
-    detail: expect.stringContaining('song.mp3'),
-  });
-  expect((await pool.visit(good)).text).toContain('Good');
-});
-
 test('of stages side by side the one that failed is named', async () => {
   using repository = new GitRepository();
   const commit = await repository.commit({

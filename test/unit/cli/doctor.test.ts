@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { listenersOnAll } from '../../../src/cli/check-machine.ts';
+import { checkGitLfs, listenersOnAll } from '../../../src/cli/check-machine.ts';
 import { checkRepositories } from '../../../src/cli/check-repositories.ts';
 import { parseConfig } from '../../../src/config/config.ts';
 import { GitRepository, TemporaryFolder } from '../fixtures/git-repository.ts';
@@ -55,4 +55,26 @@ it('each repository is asked, and secrets that others may read are told', async 
     ['bad', 'repository strange', expect.stringContaining('the certificate of 127.0.0.1')],
   ]);
   expect(JSON.stringify(findings)).not.toContain(TOKEN);
+});
+
+async function lookForGitLfs(...repositories: { url: string; lfs?: boolean }[]) {
+  const parsed = parseConfig({ repositories });
+  if ('problems' in parsed) throw new Error(JSON.stringify(parsed.problems));
+  return await checkGitLfs(parsed.config);
+}
+
+it('git-lfs is looked for where a repository needs it, and nowhere else', async () => {
+  const url = 'https://git.example/app';
+  expect(await lookForGitLfs({ url }, { url: '/srv/other', lfs: true })).toEqual([]);
+  expect(await lookForGitLfs({ url, lfs: true })).toMatchObject([
+    { state: 'ok', about: 'git-lfs' },
+  ]);
+  const { PATH: path } = process.env;
+  try {
+    process.env['PATH'] = '/nonexistent';
+    const words = 'is not there, and app may need it';
+    expect(await lookForGitLfs({ url, lfs: true })).toMatchObject([{ state: 'bad', words }]);
+  } finally {
+    process.env['PATH'] = path;
+  }
 });
