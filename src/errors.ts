@@ -83,6 +83,6 @@ export function cancelled(): PreviewError {
   return new PreviewError(
     'cancelled',
     'Pool stopped this work before it was done.',
-    'Reload this page to start it again.',
+    'Visit it again to start it again.',
   );
 }

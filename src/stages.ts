@@ -12,6 +12,7 @@ import type { Config } from './config/config.ts';
 import { environmentOf } from './config/environment.ts';
 import type { RepositoryConfig } from './config/repository.ts';
 import type { Engine } from './engine/connect.ts';
+import { PreviewError } from './errors.ts';
 import type { BuildQueue } from './preview/build-queue.ts';
 import type { Stages, Wanted } from './preview/make-preview.ts';
 import { previewId } from './preview/preview.ts';
@@ -24,6 +25,7 @@ import type { History } from './source/history.ts';
 import type { Mirror } from './source/mirror.ts';
 import { recipeOf } from './source/recipe.ts';
 import type { Ref } from './source/ref-table.ts';
+import { onceFetched, type SubmoduleMirrors } from './source/submodule-mirrors.ts';
 
 /** What the stages of one pool are made of. */
 export interface StageParts {
@@ -31,6 +33,7 @@ export interface StageParts {
   instance: string;
   config: Config;
   history: History;
+  submoduleMirrors: SubmoduleMirrors;
   containers: Containers;
   queue: BuildQueue;
   /** The mirror that has a commit, what its operator set for it, and the refs that name it. */
@@ -48,14 +51,20 @@ const PLANS_AT_ONCE = 4;
 
 /** Binds the stages of the story (`preview/make-preview.ts`) to git, the engine and the configuration. */
 export function bindStages(parts: StageParts): Stages {
-  const { engine, instance, config, history, containers, queue } = parts;
+  const { engine, instance, config, history, submoduleMirrors, containers, queue } = parts;
   const { servedOf, hostnameOf, urlOf } = parts;
   const planning = new PQueue({ concurrency: PLANS_AT_ONCE });
-  const plan = (wanted: Wanted, asked: CommitSettings, over: AbortSignal) =>
-    planning.add(
-      async () => await planContext(servedOf(wanted).mirror.folder, wanted.commit, asked, over),
-      { signal: over },
+  const plan = async (wanted: Wanted, asked: CommitSettings, over: AbortSignal) => {
+    const { mirror, settings } = servedOf(wanted);
+    const { submodules, lfs } = settings;
+    const known = { repository: mirror.repository, submodules, lfs, mirrors: submoduleMirrors };
+    const attempt = async (since: number) =>
+      await planContext(mirror.folder, wanted.commit, asked, over, { ...known, since });
+    return await onceFetched(
+      async (since) => await planning.add(async () => await attempt(since), { signal: over }),
+      over,
     );
+  };
   return {
     async readSettings(wanted, over) {
       const { mirror, settings: ours, refs } = servedOf(wanted);
@@ -84,13 +93,13 @@ export function bindStages(parts: StageParts): Stages {
       const { date, parents } = await history.commit(mirror, wanted.commit);
       // An advice is worth no failed build.
       const documentation = await documentationChange(
-        mirror,
+        mirror.folder,
         parents,
         wanted.commit,
         planned,
         over,
       ).catch(() => undefined);
-      return { ...openContext(mirror.folder, planned, date, over), documentation };
+      return { ...(await openContext(planned, date, over)), documentation };
     },
     async buildImage({ repository, commit }, recipe, context, anew, listener, over) {
       const shelf = { instance, repository };
@@ -99,19 +108,23 @@ export function bindStages(parts: StageParts): Stages {
       // Whatever comes of it: the context is open, and only the build closes it.
       const old =
         anew && (await findImage(engine, shelf, commit, commit, over).catch(() => undefined));
+      listener.lines(recipe.notes.map((note) => `pool: ${note}`));
       const { id, build } = await buildImage(
         engine,
         request,
         listener,
         config.buildTimeoutMs,
         over,
-      );
+      ).catch((error: unknown) => {
+        throw withNotes(error, recipe.notes);
+      });
       await nameImage(engine, id, shelf, commit);
       // Where it cannot be removed it takes room, and no more.
       if (old !== undefined) await removeNameless(engine, old.id).catch(() => {});
-      const { digest, base, asksForCommit } = recipe;
+      const { digest, base, asksForCommit, notes } = recipe;
       const { documentation } = context;
-      return { id, build: { ...build, recipe: digest, base, asksForCommit, documentation } };
+      const origin = { recipe: digest, base, notes: notes.length === 0 ? undefined : [...notes] };
+      return { id, build: { ...build, ...origin, asksForCommit, documentation } };
     },
     startContainer(wanted, image, asked, over) {
       const { repository, commit } = wanted;
@@ -142,4 +155,11 @@ export function bindStages(parts: StageParts): Stages {
       );
     },
   };
+}
+
+/** Whoever reads why a build failed should know what it was not given. */
+function withNotes(error: unknown, notes: readonly string[]): unknown {
+  if (!(error instanceof PreviewError) || error.code !== 'build-failed') return error;
+  const { code, message, next } = error;
+  return new PreviewError(code, message, [next, ...notes].join(' '), { cause: error });
 }

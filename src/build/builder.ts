@@ -88,7 +88,7 @@ async function run(
   const answer = await startBuild(engine, context.stream, { ...options, ...version }, trace);
   for await (const message of readMessages(answer)) {
     if (message.error !== undefined) {
-      throw explainBuild(message.error, trace.failedStep ?? trace.progress.step);
+      throw explainBuild(message.error, trace.failedStep ?? trace.progress.step, trace.said);
     }
     const lines = trace.read(message);
     listener.lines(lines);

@@ -1,6 +1,7 @@
 import { diskFull } from '../engine/engine-error.ts';
 import { type ErrorCode, PreviewError } from '../errors.ts';
 import { plainLine } from '../plain-text.ts';
+import { itSaid, reachedNoHost } from '../telling-line.ts';
 
 /** How builders say that a Dockerfile is not one. What stands between is bounded: a path may repeat a word. */
 const UNPARSED =
@@ -13,9 +14,13 @@ const BASE_IMAGE =
 /**
  * Turns the sentence with which a builder ended into one for people. Messages differ between the
  * classic builder and BuildKit, and between engines; what matches nothing is passed on as it is.
- * `step` is the step that ran last.
+ * `step` is the step that ran last, `output` what it wrote.
  */
-export function explainBuild(message: string, step: string | undefined): PreviewError {
+export function explainBuild(
+  message: string,
+  step: string | undefined,
+  output: readonly string[] = [],
+): PreviewError {
   const said = plainLine(message.trim().split('\n').at(-1) ?? '') || 'no reason was given';
   const cause = new Error(said);
   const what = shorten(stripPrefix(said));
@@ -27,7 +32,7 @@ export function explainBuild(message: string, step: string | undefined): Preview
     return told(
       'engine-lost',
       'The Docker engine ended the build before it was done.',
-      'Reload this page once the engine is back; pool starts over by itself.',
+      'Visit it again once the engine is back; pool starts over by itself.',
     );
   }
   const exit = /(?:exit code: |returned a non-zero code: )([0-9]+)/.exec(message);
@@ -36,8 +41,10 @@ export function explainBuild(message: string, step: string | undefined): Preview
     const at = step === undefined ? 'A step' : `The step "${shorten(step)}"`;
     return told(
       'build-failed',
-      `${at} ended with exit code ${exit[1]}${killed}.`,
-      'Read the end of the log, mend it in a new commit, and visit that one.',
+      `${at} ended with exit code ${exit[1]}${killed}${itSaid(output)}.`,
+      reachedNoHost(output)
+        ? 'It needs a host that builds on this engine do not reach. See to that, then retry.'
+        : 'Read the end of the log, mend it in a new commit, and visit that one.',
     );
   }
   if (/no active sessions/i.test(said)) {
@@ -65,7 +72,7 @@ export function explainBuild(message: string, step: string | undefined): Preview
     return told(
       'build-failed',
       `A file that the Dockerfile copies is not in the context: ${what}.`,
-      'Look whether the commit has it and .dockerignore lets it in.',
+      'Look whether the commit has it and .dockerignore lets it in; what another build leaves beside the sources is to be made in a stage of the Dockerfile.',
     );
   }
   if (BASE_IMAGE.test(message)) {
@@ -82,14 +89,20 @@ export function explainBuild(message: string, step: string | undefined): Preview
   );
 }
 
-/** Prefixes that say which part of the builder speaks, not what is wrong. */
+/** Prefixes that say which part of the builder speaks, not what is wrong; and which resolver was asked. */
 function stripPrefix(said: string): string {
   return said
-    .replace(/^(error: )?failed to (solve|build)( with frontend [a-z]+\.v0)?: /i, '')
+    .replace(/^error: /i, '')
     .replace(
-      /^(rpc error: code = \w+ desc = |failed to create LLB definition: |failed to solve: |failed to load cache key: |failed to compute cache key: )+/i,
+      /^((failed to (solve|build|create LLB definition|build LLB|load cache key|compute cache key|do request)( with frontend [a-z]+\.v0)?:|rpc error: code = \w+ desc =) )+/i,
       '',
     )
+    .replace(
+      /^failed to walk .{0,4096}\/buildkit-mount[0-9]+(\/.{0,4096}?): lstat .*$/,
+      '"$1" not found',
+    )
+    .replace(/( not found): not found$/, '$1')
+    .replace(/(\blookup \S+) on \S+:53:/, '$1:')
     .replace(/\.$/, '');
 }
 

@@ -11,6 +11,8 @@ const Origin = {
   base: z.string().optional(),
   /** When it was built, in ms of the epoch. */
   builtAt: z.number().optional(),
+  /** What a person should know of its context. */
+  notes: z.string().array().optional(),
 };
 
 /**
@@ -70,14 +72,16 @@ export function recipeTag(digest: string): string {
 export function imageLabels(
   { instance, repository }: Shelf,
   commit: string,
-  recipe: { digest: string; base: string | undefined },
+  recipe: { digest: string; base: string | undefined; notes: readonly string[] },
 ): Record<string, string> {
   return {
     [LABEL.instance]: instance,
     [LABEL.repository]: repository,
     [LABEL.commit]: commit,
     // Each label costs the classic builder a step of its own.
-    [LABEL.recipe]: `${recipe.digest} ${recipe.base ?? ''}`.trim(),
+    [LABEL.recipe]: [recipe.digest, recipe.base ?? '', encodeURIComponent(recipe.notes.join('\n'))]
+      .join(' ')
+      .trim(),
   };
 }
 
@@ -101,9 +105,10 @@ export async function findImage(
   const written = image.Labels ?? {};
   const from = written[LABEL.commit] ?? commit;
   const how = from === commit ? 'commit' : 'recipe';
-  const [recipe, base] = written[LABEL.recipe]?.split(' ') ?? [];
+  const [recipe, base, told = ''] = written[LABEL.recipe]?.split(' ') ?? [];
+  const notes = told === '' ? undefined : decodeURIComponent(told).split('\n');
   const builtAt = image.Created * 1000;
-  return { id: image.Id, build: { reused: true, how, from, recipe, base, builtAt } };
+  return { id: image.Id, build: { reused: true, how, from, recipe, base, builtAt, notes } };
 }
 
 /** Removes an image that a rebuild left without a name. One that a container runs on stays. */

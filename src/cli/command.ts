@@ -28,7 +28,7 @@ export const EXIT = { ok: 0, failed: 1, usage: 2, timeout: 3, unknown: 4, noPool
 
 /** Flags that find the running pool, and how it answers. */
 export const POOL_FLAGS: readonly Flag[] = [
-  { name: 'json', help: 'print data instead of words' },
+  { name: 'json', help: 'print data instead of words, errors too' },
   { name: 'data-dir', value: '<folder>', help: "the running pool's data folder" },
   { name: 'config', value: '<file>', help: 'default: pool.config.ts where you stand' },
   { name: 'help', short: 'h', help: 'this text' },
@@ -91,8 +91,14 @@ export async function runCommand(command: Command, args: readonly string[]): Pro
   } catch (error) {
     if (error instanceof UsageError) return complain(command, error.problems);
     if (!(error instanceof CommandError)) throw error;
-    process.stderr.write(`pool: ${plainLine(error.message)}\n${plainLine(error.next)}\n`);
-    return error.code;
+    const { message, next, code } = error;
+    const data = read.values['json'] === true;
+    process.stderr.write(
+      data
+        ? `${JSON.stringify({ error: { message, next, exitCode: code } })}\n`
+        : `pool: ${plainLine(message)}\n${plainLine(next)}\n`,
+    );
+    return code;
   }
 }
 

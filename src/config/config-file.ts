@@ -51,9 +51,14 @@ async function load(path: string): Promise<unknown> {
       return found.url === url ? { ...found, format } : found;
     },
   });
+  const stuck = Promise.withResolvers<never>();
+  // Nothing is left to happen, and it waits: Node would end without a word.
+  const end = () => stuck.reject(new Error('it awaits what never comes'));
+  process.once('beforeExit', end);
   try {
-    return await import(url);
+    return await Promise.race([import(url), stuck.promise]);
   } finally {
+    process.off('beforeExit', end);
     hooks.deregister();
   }
 }
@@ -64,7 +69,8 @@ function wrong(path: string, what: string): Problem {
 }
 
 function thrown(path: string, error: unknown): Problem {
-  const { name = 'Error', message = String(error), stack = '' } = error as Partial<Error>;
+  const told: Partial<Error> = error instanceof Error ? error : {};
+  const { name = 'Error', message = String(error), stack = '' } = told;
   const line =
     lineIn(path, stack) ?? (error instanceof SyntaxError ? lineIn(path, check(path)) : undefined);
   const said = message.split('\n')[0] ?? '';

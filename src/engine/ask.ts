@@ -38,6 +38,6 @@ function silent(doing: string): PreviewError {
   return new PreviewError(
     'engine-unreachable',
     `The Docker engine did not answer within ${ANSWER_LIMIT_MS / 1000} s while ${doing}.`,
-    'Look whether it hangs ("docker info"); then reload this page.',
+    'Look whether it hangs ("docker info"); then visit it again.',
   );
 }

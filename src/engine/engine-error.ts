@@ -24,13 +24,13 @@ export function engineError(error: unknown, doing: string, signal?: AbortSignal)
   const { code = '', statusCode, message } = toParts(error);
   const options = { cause: error };
   if (UNREACHABLE.has(code)) {
-    const next = 'Start it ("docker/engine.sh up", or your own), then reload this page.';
+    const next = 'Start it ("docker/engine.sh up", or your own), then visit it again.';
     const why = code === 'EACCES' || code === 'EPERM' ? ' (permission denied)' : '';
     const text = `The Docker engine does not answer${why}; that was while ${doing}.`;
     return new PreviewError('engine-unreachable', text, next, options);
   }
   if (statusCode === undefined && (LOST.test(code) || LOST.test(message))) {
-    const next = 'Reload this page once the engine is back; pool starts over by itself.';
+    const next = 'Visit it again once the engine is back; pool starts over by itself.';
     const text = `The Docker engine went away while ${doing}.`;
     return new PreviewError('engine-lost', text, next, options);
   }
@@ -38,7 +38,7 @@ export function engineError(error: unknown, doing: string, signal?: AbortSignal)
   if (NO_ADDRESSES.test(message)) {
     const text = `The Docker engine has no addresses left for another network; that was while ${doing}.`;
     const next =
-      '"docker network prune" frees those that nobody uses; "default-address-pools" in the engine\'s daemon.json gives it more. Then reload this page.';
+      '"docker network prune" frees those that nobody uses; "default-address-pools" in the engine\'s daemon.json gives it more. Then visit it again.';
     return new PreviewError('engine-refused', text, next, options);
   }
   // What the engine did not say is pool's own fault, and must not be laid at its door.
@@ -53,7 +53,7 @@ export function diskFull(doing: string, cause: unknown): PreviewError {
   return new PreviewError(
     'disk-full',
     `The engine's disk is full; that was while ${doing}.`,
-    'Free some room ("docker system df" shows what takes it), then reload this page.',
+    'Free some room ("docker system df" shows what takes it), then visit it again.',
     { cause },
   );
 }

@@ -217,6 +217,7 @@ function imageFacts(
       : '';
   const facts: [string, string][] = [['Image', parts.join(', ')]];
   if (recipe !== undefined) facts.push(['Recipe', recipe.slice(0, 12) + alone]);
+  for (const note of build.notes ?? []) facts.push(['Context', note]);
   if (!build.reused && build.documentation !== undefined) {
     const { files, lines } = build.documentation;
     facts.push([

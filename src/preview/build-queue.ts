@@ -111,6 +111,6 @@ function full(limit: number): PreviewError {
   return new PreviewError(
     'queue-full',
     `The queue is full: ${limit} builds wait already.`,
-    'Wait a little, then reload this page.',
+    'Wait a little, then visit it again.',
   );
 }

@@ -195,7 +195,7 @@ export class Previews {
         preview.tell({ type: 'cooled', why: 'stopped' });
         return await this.#containers.remove(endpoint);
       }
-      const { message, next } = exited(vitals, 'after it was ready');
+      const { message, next } = exited(vitals, 'after it was ready', lines);
       const failure = { code: 'stopped-by-itself', message, next, ours: false } as const;
       preview.tell({ type: 'failed', failure });
       await this.#containers.remove(endpoint);

@@ -69,8 +69,7 @@ export class Containers {
   }
 
   /**
-   * Makes and starts a container of an image; its ports are published on loopback, on host ports
-   * of ours. Returns before the application answers. Leaves nothing behind where it throws, nor
+   * Makes and starts a container of an image; its ports are published on host ports of ours. Returns before the application answers. Leaves nothing behind where it throws, nor
    * where what it returns is disposed of before it is kept.
    */
   async start(request: StartRequest, signal: AbortSignal): Promise<StartedContainer> {
@@ -174,7 +173,8 @@ export class Containers {
       return undefined;
     }
     const { port, rule: portRule, guessed } = choice;
-    return { host: '127.0.0.1', protocol: 'http', port, published, containerId, portRule, guessed };
+    const host = this.#allowance.publishOn;
+    return { host, protocol: 'http', port, published, containerId, portRule, guessed };
   }
 
   /** What the container is doing; `undefined` where it is gone. */
@@ -243,7 +243,7 @@ export class Containers {
     const containers = inspected
       // A container run by hand from an image of pool's inherits its labels, but not the name.
       .filter((one) => one?.Name.startsWith(`/pool-${this.#instance}-`) === true)
-      .map((one) => one && toFound(one))
+      .map((one) => one && toFound(one, this.#allowance.publishOn))
       .filter((container) => container !== undefined);
     for (const { id, endpoint } of containers) {
       // It was removed since it was listed, and its ports were given back.

@@ -71,6 +71,6 @@ function noFreePort({ first, last }: PortRange): PreviewError {
   return new PreviewError(
     'no-free-port',
     `All host ports from ${first} to ${last} are taken.`,
-    'End previews that nobody needs ("docker ps --filter label=dev.pool.instance"); then reload this page.',
+    'End previews that nobody needs ("docker ps --filter label=dev.pool.instance"); then visit it again.',
   );
 }

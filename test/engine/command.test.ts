@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { expect, test } from 'vitest';
 import { GitRepository, TemporaryFolder } from '../unit/fixtures/git-repository.ts';
@@ -91,6 +92,26 @@ test('a port that is taken and a folder that another pool serves from are named'
     code: 1,
     errors: expect.stringContaining('another pool serves from'),
   });
+});
+
+test('a folder stays locked when a file of the lock is removed, and is free after kill -9', async () => {
+  using repository = new GitRepository();
+  await repository.commit(page('x'));
+  using folder = new TemporaryFolder();
+  const args = ['--repository', repository.path, '--data-dir', folder.path];
+  args.push('--listen', '127.0.0.1:0');
+  for (const name of ['control.sock', 'lock']) {
+    await using first = await PoolProcess.serve(args);
+    rmSync(`${folder.path}/${name}`, { force: true });
+    const second = await PoolProcess.run(['serve', ...args]);
+    expect(second.errors, `without ${name}`).toContain(
+      `another pool serves from ${folder.path}; end it`,
+    );
+    expect(second.code).toBe(1);
+    await first.end('SIGKILL');
+  }
+  await using third = await PoolProcess.serve(args);
+  expect(await third.end('SIGTERM')).toBe(0);
 });
 
 test('pool serve takes the repository one stands in, and warns of nothing', async () => {

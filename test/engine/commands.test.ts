@@ -159,6 +159,11 @@ test('without a pool each command says how to start one', async () => {
       errors: `pool: No pool serves from ${folder.path}.\nStart it with "pool serve", or name its folder with --data-dir.\n`,
     });
   }
+  const asData = await PoolProcess.run(['ls', '--json', '--data-dir', folder.path]);
+  expect([asData.output, JSON.parse(asData.errors)]).toMatchObject([
+    '',
+    { error: { message: `No pool serves from ${folder.path}.`, exitCode: 5 } },
+  ]);
   const config = join(folder.path, 'pool.config.ts');
   writeFileSync(config, 'export default { dataDir: "there" };\n');
   const told = await PoolProcess.run(['ls'], { cwd: folder.path });

@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -59,6 +59,15 @@ test('the package brings no TypeScript but its types, and its command runs witho
   expect(existsSync(join(installed, 'src'))).toBe(false);
   expect(run(pool, ['--version'])).toMatch(/^pool \d+\.\d+\.\d+\n$/);
   expect(run(pool, ['serve', '--help'])).toContain('--repository');
+});
+
+test('an older Node is told which one is needed', () => {
+  const older = `Object.defineProperty(process, 'versions', { value: { node: '22.21.0' } })`;
+  const preload = `data:text/javascript,${encodeURIComponent(older)}`;
+  const { status, stderr } = spawnSync(process.execPath, ['--import', preload, pool, 'ls'], {
+    encoding: 'utf8',
+  });
+  expect([status, stderr]).toEqual([1, expect.stringMatching(/needs Node 24\.12 .* 22\.21\.0/)]);
 });
 
 const config = (options: string) =>

@@ -15,7 +15,7 @@ it('a rebuild that cannot look for the old image leaves no context half-read', a
   const stages = bindStages({ engine, instance: 'test', config } as StageParts);
   const stream = new PassThrough();
   const context = { stream, dockerfile: 'Dockerfile', target: undefined, args: {} };
-  const recipe = { digest: 'd'.repeat(64), base: undefined, asksForCommit: false };
+  const recipe = { digest: 'd'.repeat(64), base: undefined, asksForCommit: false, notes: [] };
   const listener = { lines: () => {}, progress: () => {} };
   const wanted = { repository, commit: COMMIT };
   const built = stages.buildImage(wanted, recipe, context, { pull: false }, listener, NEVER);

@@ -63,6 +63,8 @@ describe('the configuration file', () => {
     ['enum X { A }\nexport default {};\n', ':1', 'enum is not supported'],
     ["\n\nthrow new Error('no TOKEN');\nexport default {};\n", ':3', 'no TOKEN'],
     ["throw 'words';\nexport default {};\n", '', 'words'],
+    ['throw undefined;\nexport default {};\n', '', 'undefined'],
+    ['await new Promise(() => {});\nexport default {};\n', '', 'awaits what never comes'],
     ['export const config = {};\n', '', 'no default export'],
     ['const config = {};\n', '', 'no default export'],
     ['', '', 'no default export'],

@@ -30,13 +30,27 @@ describe('a repository', () => {
     ['docs=https://git.example.com/x.git', 'docs', 'https://git.example.com/x.git'],
     ['docs=/srv/a=b', 'docs', '/srv/a=b'],
     ['/srv/a=b', 'a-b', '/srv/a=b'],
+    ['ssh://git@git.example.com/x.git', 'x', 'ssh://git@git.example.com/x.git'],
+    ['ssh://git@[::1]:2222/team/x', 'x', 'ssh://git@[::1]:2222/team/x'],
+    ['git@git.example.com:team/x.git', 'x', 'git@git.example.com:team/x.git'],
+    ['git@git.example.com:x.git', 'x', 'git@git.example.com:x.git'],
+    ['git@git.example.com:/srv/x.git', 'x', 'ssh://git@git.example.com/srv/x.git'],
+    ['docs=git@git.example.com:x=y', 'docs', 'git@git.example.com:x=y'],
   ])('%s is named %s', (spec, name, url) => {
     expect(configOf({ repositories: [spec] }).repositories).toMatchObject([{ name, url }]);
   });
 
   it.each([
-    'ssh://git@git.example.com/x.git',
-    'git@git.example.com:x.git',
+    'ssh://git.example.com/x.git',
+    'ssh://git:secret@git.example.com/x.git',
+    'ssh://-oProxyCommand=x@git.example.com/x.git',
+    'ssh://git@-oProxyCommand=x/x.git',
+    'ssh://git@git.example.com:99999/x.git',
+    'ssh://git@git.example.com',
+    'git+ssh://git@git.example.com/x.git',
+    'git@-oProxyCommand:x.git',
+    'git@git.example.com:',
+    'git.example.com:x.git',
     'http://git.example.com/x.git',
     'git://git.example.com/x.git',
     'file:///srv/shop',
@@ -56,10 +70,31 @@ describe('a repository', () => {
       {
         key: expect.stringMatching(/^repositories/) as string,
         message: expect.stringMatching(
-          /^expected (the path of a Git repository or an https URL|a name of)/,
+          /^expected (the path of a Git repository or an https URL, ssh:|a name of)/,
         ) as string,
       },
     ]);
+  });
+
+  it.each([
+    [{ url: '/srv/shop', sshKey: 'key' }, 'sshKey', 'expected an ssh URL beside it'],
+    [{ url: 'https://x/y', knownHosts: 'hosts' }, 'knownHosts', 'expected an ssh URL beside it'],
+    [{ url: 'git@x:y', tokenFile: 'token' }, 'tokenFile', 'expected an https URL beside it'],
+    [
+      { url: 'https://x/y', tokenFile: 'token', tokenEnv: 'TOKEN' },
+      'tokenEnv',
+      'expected either tokenFile or tokenEnv',
+    ],
+  ])('is not fetched with what its URL has no use for: %o', (repository, key, message) => {
+    expect(problemsOf({ repositories: [repository] })).toMatchObject([
+      { key: `repositories[0].${key}`, message: expect.stringContaining(message) as string },
+    ]);
+  });
+
+  it('says why it is refused, and what to do instead', () => {
+    const [plain, ...others] = problemsOf({ repositories: ['http://x/y', 'https://token@x/y'] });
+    expect(plain?.message).toContain('proves neither who answers nor what');
+    expect(others[0]?.message).toContain('name the file that has the token');
   });
 
   it('with a password in its URL is refused without showing that', () => {
@@ -142,7 +177,12 @@ describe('everything else', () => {
     ['listen', '127.0.0.1:65536', '65536'],
     ['listen', '127.0.0.1:http', 'http'],
     ['listen', '::1:80', '::1:80'],
-    ['engine', 'ssh://host', 'ssh://host'],
+    ['engine', 'http://host', 'http://host'],
+    ['publishOn', '0.0.0.0', '0.0.0.0'],
+    ['publishOn', 'engine.example.com', 'engine.example.com'],
+    ['instance', 'Shop', 'Shop'],
+    ['instance', 'shop-', 'shop-'],
+    ['instance', 'a'.repeat(31), 'aaa'],
     ['engine', '/var/run/docker.sock', '/var/run/docker.sock'],
     ['builder', 'kaniko', 'kaniko'],
     ['buildConcurrency', 0, '0'],
@@ -203,6 +243,9 @@ describe('everything else', () => {
     { env: 'hunter2' },
     { refs: [{ env: { TOKEN: 'hunter2' } }] },
     { refs: { env: { TOKEN: 'hunter2' } } },
+    { tokenEnv: 'hunter2' },
+    { tokenFile: 'hunter2' },
+    { tokenEnv: 'ghp-hunter2' },
   ])('no problem shows a variable that is secret: %o', (repository) => {
     const input = { repositories: [{ url: '/srv/shop', ...repository }] };
     const problems = problemsOf(input);

@@ -15,7 +15,7 @@ import { NEVER, until } from '../fixtures/until.ts';
 const WANTED = { repository: toRepositoryName('shop') ?? expect.fail(), commit: COMMIT };
 const ENDPOINT = endpointAt(20_000);
 const IMAGE = { id: 'sha256:1', build: BUILT };
-const RECIPE = { digest: 'd'.repeat(64), base: 'busybox', asksForCommit: false };
+const RECIPE = { digest: 'd'.repeat(64), base: 'busybox', asksForCommit: false, notes: [] };
 
 /** A preview whose stages do nothing but note that they were asked, unless a test says otherwise. */
 function openPreview(

@@ -1,0 +1,116 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { deflateSync } from 'node:zlib';
+import { describe, expect, it } from 'vitest';
+import { toRepositoryName } from '../../../src/address/label.ts';
+import { planContext } from '../../../src/source/context.ts';
+import { documentationChange } from '../../../src/source/documentation.ts';
+import { Mirror } from '../../../src/source/mirror.ts';
+import { GitRepository, TemporaryFolder } from '../fixtures/git-repository.ts';
+import { NEVER } from '../fixtures/until.ts';
+
+const NAME = toRepositoryName('shop') ?? expect.fail();
+const DOCKERFILE = 'FROM scratch\n';
+
+type Entry = Parameters<GitRepository['commitOfTree']>[0][number];
+
+function treeOf(repository: GitRepository, entries: readonly Entry[]): string {
+  return repository.git(['rev-parse', `${repository.commitOfTree(entries)}^{tree}`]);
+}
+
+function ten(mode: string, id: string): Entry[] {
+  return Array.from({ length: 10 }, (_, at) => ({ mode, name: `f${at}`, id }));
+}
+
+/** Ten folders in ten folders and so on: ten million files out of nine objects. */
+function treeBomb(repository: GitRepository): string {
+  const id = repository.blob('x');
+  let tree = treeOf(repository, ten('100644', id));
+  for (let depth = 1; depth < 7; depth++) tree = treeOf(repository, ten('40000', tree));
+  return tree;
+}
+
+describe('ten million files out of a few objects', () => {
+  it('are copied by a mirror, and refused by number when somebody visits', async () => {
+    using repository = new GitRepository();
+    using folder = new TemporaryFolder();
+    const id = repository.blob(DOCKERFILE);
+    const bomb = treeBomb(repository);
+    const commit = repository.commitOfTree([
+      { mode: '100644', name: 'Dockerfile', id },
+      { mode: '40000', name: 'f', id: bomb },
+    ]);
+    repository.git(['update-ref', 'refs/heads/main', commit]);
+    const mirror = await Mirror.open({ name: NAME, url: repository.path }, folder.path, NEVER);
+    expect(mirror.problem).toBeUndefined();
+    await expect(planContext(mirror.folder, commit, {}, NEVER)).rejects.toMatchObject({
+      code: 'context-refused',
+      message: 'This commit is not built, for it has more than 200000 entries.',
+    });
+
+    // The next commit takes them away: what it changes is ten million paths.
+    const next = repository.commitOfTree([{ mode: '100644', name: 'Dockerfile', id }]);
+    const plan = await planContext(repository.gitDir, next, {}, NEVER);
+    const { gitDir } = repository;
+    const advice = documentationChange(gitDir, [commit], next, plan, NEVER);
+    await expect(advice).rejects.toThrow(/abort|time/i);
+  }, 20_000);
+});
+
+describe('a commit is refused in words that has', () => {
+  it.each([
+    ['a folder of git itself', '.git', '100644', 'the path ".git"'],
+    ['one that some systems take for it', '.GIT', '100644', 'the path ".GIT"'],
+    ['one name twice', 'Dockerfile', '120000', 'the path "Dockerfile" twice'],
+  ])('%s', async (_, name, mode, words) => {
+    using repository = new GitRepository();
+    const id = repository.blob(DOCKERFILE);
+    const commit = repository.commitOfTree([
+      { mode: '100644', name: 'Dockerfile', id },
+      { mode, name, id },
+    ]);
+    await expect(planContext(repository.gitDir, commit, {}, NEVER)).rejects.toMatchObject({
+      code: 'context-refused',
+      message: `This commit is not built, for it has ${words}.`,
+    });
+  });
+
+  it('a file that claims to be larger than any, before a byte of it is read', async () => {
+    using repository = new GitRepository();
+    const id = 'ab'.repeat(20);
+    const file = join(repository.gitDir, 'objects', id.slice(0, 2), id.slice(2));
+    mkdirSync(dirname(file));
+    writeFileSync(file, deflateSync(`blob ${3 * 2 ** 30}\0x`));
+    const commit = repository.commitOfTree([
+      { mode: '100644', name: 'Dockerfile', id: repository.blob(DOCKERFILE) },
+      { mode: '100644', name: 'film', id },
+    ]);
+    await expect(planContext(repository.gitDir, commit, {}, NEVER)).rejects.toMatchObject({
+      message: 'This commit is not built, for it has "film" of 3.0 GiB; one file may have 1.0 GiB.',
+    });
+  });
+});
+
+it('modes are read as git has them: a device is no file, and nobody’s rights are taken on', async () => {
+  using repository = new GitRepository();
+  const id = repository.blob(DOCKERFILE);
+  const own = { mode: '100644', name: 'Dockerfile', id };
+  const su = repository.commitOfTree([own, { mode: '104755', name: 'su', id }]);
+  const { entries } = await planContext(repository.gitDir, su, {}, NEVER);
+  expect(entries.map(({ mode }) => mode)).toEqual(['100644', '100755']);
+  for (const mode of ['60644', '20644', '10644', '140755']) {
+    const commit = repository.commitOfTree([own, { mode, name: 'device', id }]);
+    await expect(planContext(repository.gitDir, commit, {}, NEVER)).rejects.toMatchObject({
+      code: 'submodules',
+    });
+  }
+});
+
+it('names that differ in case alone are two files, as the builder has them', async () => {
+  using repository = new GitRepository();
+  const id = repository.blob(DOCKERFILE);
+  const names = ['Dockerfile', 'README', 'readme'];
+  const commit = repository.commitOfTree(names.map((name) => ({ mode: '100644', name, id })));
+  const { entries } = await planContext(repository.gitDir, commit, {}, NEVER);
+  expect(entries.map(({ path }) => path)).toEqual(names);
+});
