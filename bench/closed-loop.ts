@@ -60,8 +60,9 @@ export async function cost(
 
 /** A script of wrk's that asks one host after the other, round and round. */
 function walk(hosts: readonly string[]): string {
-  const lines = (host: string) => ['GET / HTTP/1.1', `Host: ${host}`, ...BROWSER, '', ''];
-  const requests = hosts.map((host) => JSON.stringify(lines(host).join('\r\n')));
+  const requests = hosts.map((host) => {
+    return JSON.stringify(['GET / HTTP/1.1', `Host: ${host}`, ...BROWSER, '', ''].join('\r\n'));
+  });
   return `local requests = {${requests.join(',\n')}}
 local at = 0
 request = function()

@@ -12,6 +12,9 @@ import {
 import { until } from '../test/unit/fixtures/until.ts';
 import { CORE, Pinned } from './process.ts';
 
+/** Those that pool's own start scripts give to Node. */
+const FLAGS = ['--disable-warning=DEP0060', '--max-semi-space-size=8'];
+
 /** pool's front alone; what it leads to is at `upstream`. */
 const pool: Peer = {
   name: 'pool',
@@ -20,7 +23,7 @@ const pool: Peer = {
   async prepare(_folder, port, applicationPort) {
     const file = join(import.meta.dirname, 'front-process.ts');
     const args = [port, applicationPort, 1, 1].map(String);
-    return [process.execPath, '--disable-warning=DEP0060', file, ...args];
+    return [process.execPath, ...FLAGS, file, ...args];
   },
 };
 
@@ -64,8 +67,13 @@ export async function startAll(
 export async function startFront(port: number, first: number, many = 1): Promise<Front> {
   const file = join(import.meta.dirname, 'front-process.ts');
   const args = [port, first, many, many].map(String);
-  const front = new Pinned(CORE.measured, [process.execPath, file, ...args]);
-  await until(`the front listens (${front.errors})`, async () => await accepts(port), 20_000);
+  const front = new Pinned(CORE.measured, [process.execPath, ...FLAGS, file, ...args]);
+  try {
+    await until('the front listens', async () => await accepts(port), 20_000);
+  } catch (error) {
+    await front[Symbol.asyncDispose]();
+    throw new Error(front.errors, { cause: error });
+  }
   return Object.assign(front, { port });
 }
 

@@ -10,6 +10,9 @@ const MODULES = 300;
 /** As a part of what the same page takes without pool. */
 const MOST = 1.1;
 
+/** So many times each before anything counts: Node compiles what it has seen thousands of times. */
+const WARM_UP = 10;
+
 /** What a developer's page of many modules feels like. */
 export const page: Benchmark = { name: 'page', title: 'A page of 300 modules in Chromium', run };
 
@@ -48,7 +51,8 @@ async function run({ quick }: BenchOptions): Promise<Section> {
     direct: () => load(`http://direct.localhost:${preview.hostPort}/`),
     pool: () => load(`http://${preview.host}:${preview.port}/`),
   };
-  for (const turn of Object.values(turns)) for (const _ of [1, 2]) await turn();
+  for (const turn of Object.values(turns))
+    for (let time = 0; time < WARM_UP; time += 1) await turn();
   const rounds = quick ? 2 : 25;
   const took = await alternating(rounds, turns);
   const ratio = spreadOf(ratios(took.pool, took.direct));

@@ -1,4 +1,5 @@
-import { request } from 'node:http';
+import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
 import { type Application, node } from '../test/engine/fixtures/applications.ts';
 import { servePool } from '../test/engine/fixtures/served-pool.ts';
 import { bringUpEngine } from '../test/bring-up-engine.ts';
@@ -57,14 +58,10 @@ interface Endpoint {
 
 /** One GET of a preview's host. */
 async function get(port: number, host: string, path: string, accept: string): Promise<string> {
-  const { promise, resolve, reject } = Promise.withResolvers<string>();
   const headers = { host, accept };
-  request({ host: '127.0.0.1', port, path, headers, agent: false }, async (answer) => {
-    const text = (await answer.setEncoding('utf8').toArray()).join('');
-    if (answer.statusCode === 200) resolve(text);
-    else reject(new Error(`${host}${path} answered ${answer.statusCode}: ${text}`));
-  })
-    .once('error', reject)
-    .end();
-  return await promise;
+  const sent = request({ host: '127.0.0.1', port, path, headers, agent: false }).end();
+  const [answer] = (await once(sent, 'response')) as [IncomingMessage];
+  const text = (await answer.setEncoding('utf8').toArray()).join('');
+  if (answer.statusCode === 200) return text;
+  throw new Error(`${host}${path} answered ${answer.statusCode}: ${text}`);
 }

@@ -37,8 +37,8 @@ async function run({ quick }: BenchOptions): Promise<Section> {
   const nginxes = [1, MANY].map(async (many) => await startNginx(folder, many));
   const [nginxSmall, nginxLarge] = (await Promise.all(nginxes)).map((one) => stack.use(one));
   if (!small || !large || !nginxSmall || !nginxLarge) throw new Error('four were started');
-  const seconds = quick ? 1 : 4;
-  const rounds = quick ? 1 : 7;
+  const seconds = quick ? 1 : 3;
+  const rounds = quick ? 1 : 5;
   const all = Array.from({ length: MANY }, (_, index) => hostOf(index));
   const one = all.slice(0, 1);
   const turns = {

@@ -23,8 +23,8 @@ async function run({ quick }: BenchOptions): Promise<Section> {
   const applicationPort = await freePort();
   stack.use(await fastApplication(folder, applicationPort));
   const running = await startAll(folder, applicationPort, stack);
-  const seconds = quick ? 1 : 4;
-  const rounds = quick ? 1 : 9;
+  const seconds = quick ? 1 : 3;
+  const rounds = quick ? 1 : 7;
   for (const name of NAMES) await cost(running[name], seconds);
   const costs = await alternating(
     rounds,

@@ -45,7 +45,7 @@ Wants=network-online.target docker.service
 User=pool
 WorkingDirectory=$folder
 Environment=XDG_DATA_HOME=/var/lib
-ExecStart=$node --disable-sigusr1 --disable-warning=DEP0060 $to/src/cli/pool.ts serve --listen 0.0.0.0:8080 $what
+ExecStart=$node --disable-sigusr1 --disable-warning=DEP0060 --max-semi-space-size=8 $to/src/cli/pool.ts serve --listen 0.0.0.0:8080 $what
 Restart=always
 NoNewPrivileges=yes
 

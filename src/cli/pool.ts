@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --disable-warning=DEP0060
+#!/usr/bin/env -S node --disable-warning=DEP0060 --max-semi-space-size=8
 /** The oldest Node that runs pool; package.json says the same to npm, which only warns. */
 const NEEDED = [24, 12] as const;
 

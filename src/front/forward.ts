@@ -161,6 +161,12 @@ class Forwarding implements Listener {
     if (this.#state !== 'answering') return false;
     const { response } = this.#ends;
     const small = bytes.length < COPIED_BYTES;
+    if (last && small) {
+      this.#state = 'answered';
+      // As text it is written in one piece with its head, which is text too.
+      response.end(bytes.toString('latin1'), 'latin1');
+      return false;
+    }
     const piece = small ? Buffer.from(bytes) : bytes;
     if (last) {
       this.#state = 'answered';

@@ -1,4 +1,5 @@
 import { request } from 'node:http';
+import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { AnswerReader } from '../../../src/front/answer-reader.ts';
 import { seeded } from '../fixtures/numbers.ts';
@@ -38,11 +39,15 @@ function read(pieces: readonly string[], toHead = false): Reading | undefined {
   }
 }
 
+function bytesOf(text: string): string[] {
+  return text.split('');
+}
+
 /** Whether bytes are left over when an answer is whole. */
 function hasSurplus(answer: string): boolean {
   const parts = { onInterim() {}, onAnswer() {}, onData: () => false, onEnd() {} };
   const reader = new AnswerReader(parts, false);
-  const whole = [...answer].findIndex((byte) => {
+  const whole = bytesOf(answer).findIndex((byte) => {
     reader.push(Buffer.from(byte, 'latin1'));
     return reader.done;
   });
@@ -53,14 +58,13 @@ function hasSurplus(answer: string): boolean {
 async function readByNode(port: number): Promise<Reading | undefined> {
   const { promise, resolve } = Promise.withResolvers<Reading | undefined>();
   const refuse = () => resolve(undefined);
-  request({ port, host: '127.0.0.1', agent: false }, async (answer) => {
+  request({ port, host: '127.0.0.1', agent: false }, (answer) => {
     const { statusCode: status = 0, rawHeaders: headers } = answer;
-    try {
-      const body = Buffer.concat((await answer.toArray()) as Buffer[]).toString('latin1');
+    const whole = (pieces: Buffer[]) => {
+      const body = Buffer.concat(pieces).toString('latin1');
       resolve({ status, headers, body, trailers: answer.rawTrailers });
-    } catch {
-      refuse();
-    }
+    };
+    answer.toArray().then(whole).catch(refuse);
   })
     .once('error', refuse)
     .once('upgrade', refuse)
@@ -78,11 +82,13 @@ const ANSWERS = [
   'HTTP/1.1 304 Not Modified\r\nContent-Length: 1234\r\nETag: "a"\r\n\r\n',
 ];
 
+const CHANGES = ['', '\r', '\n', '\r\n', ' ', '\t', ':', ',', '0', '9', 'a', '\0', '\x7f', ';'];
+
 describe('an answer', () => {
   it.each(ANSWERS)('%j is read the same however it comes in pieces', (answer) => {
     const whole = read([answer]);
     expect(whole).toBeDefined();
-    expect(read([...answer])).toEqual(whole);
+    expect(read(bytesOf(answer))).toEqual(whole);
     for (let cut = 1; cut < answer.length; cut += 1) {
       expect(read([answer.slice(0, cut), answer.slice(cut)])).toEqual(whole);
     }
@@ -95,36 +101,22 @@ describe('an answer', () => {
     await using server = await tcpServer((socket) => {
       socket.once('data', () => socket.end(sent, 'latin1'));
     });
+    const differ: string[] = [];
     let [same, refused] = [0, 0];
     for (let times = 0; times < 1500; times += 1) {
       const answer = pick(ANSWERS);
       const at = Math.floor(random() * answer.length);
-      const change = pick([
-        '',
-        '\r',
-        '\n',
-        '\r\n',
-        ' ',
-        '\t',
-        ':',
-        ',',
-        '0',
-        '9',
-        'a',
-        '\0',
-        '\x7f',
-        ';',
-        answer[at],
-      ]);
+      const change = pick([...CHANGES, answer[at] ?? '']);
       sent = answer.slice(0, at) + change + answer.slice(at + Math.floor(random() * 2));
       const ours = read([sent]);
       if (ours === undefined) refused += 1;
       // What comes after an answer ends its connection, which Node notices, or not, in its own time.
       else if (!hasSurplus(sent)) {
-        same += 1;
-        expect(ours, JSON.stringify(sent)).toEqual(await readByNode(server.port));
+        if (isDeepStrictEqual(ours, await readByNode(server.port))) same += 1;
+        else differ.push(sent);
       }
     }
+    expect(differ).toEqual([]);
     // Else the changes were too wild, or too tame, to tell anything.
     expect(same).toBeGreaterThan(300);
     expect(refused).toBeGreaterThan(300);
@@ -154,14 +146,15 @@ describe('an answer', () => {
   });
 });
 
-describe('a connection', () => {
-  const keepMs = (answer: string, toHead = false) => {
-    const parts = { onInterim() {}, onAnswer() {}, onData: () => false, onEnd() {} };
-    const reader = new AnswerReader(parts, toHead);
-    reader.push(Buffer.from(answer, 'latin1'));
-    return reader.keepMs;
-  };
+/** How long a connection may be kept after an answer. */
+function keepMs(answer: string, toHead = false): number {
+  const parts = { onInterim() {}, onAnswer() {}, onData: () => false, onEnd() {} };
+  const reader = new AnswerReader(parts, toHead);
+  reader.push(Buffer.from(answer, 'latin1'));
+  return reader.keepMs;
+}
 
+describe('a connection', () => {
   it.each([
     ['an answer of HTTP/1.1', `${OK}Content-Length: 0\r\n\r\n`, Infinity],
     [
