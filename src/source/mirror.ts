@@ -212,12 +212,15 @@ export class Mirror {
     this.fetchingSince = Date.now();
     this.#toldAt = Date.now();
     this.problem = await this.#attempt(async () => {
+      const first = this.#seen === undefined;
       this.defaultBranch = await this.#askHead(limited);
       await this.#fetchRefs(limited);
       await this.#readTable(limited);
       if (this.defaultBranch !== undefined) await this.#writeHead(this.defaultBranch);
       await this.#write('pool-source', this.repository.url);
       this.fetchedAt = Date.now();
+      // A first fetch writes a file for each ref: with 50,000 each later look costs seconds.
+      if (first) await this.read(['pack-refs', '--all'], limited);
     }, limited);
     this.#triedAt = Date.now();
     this.fetchingSince = undefined;
