@@ -127,7 +127,10 @@ export function repositoryIn(folder: string) {
         z
           .string()
           .transform((text) => (/^\.{0,2}\//.test(text) ? resolve(folder, text) : text))
-          .refine(isPrefix, 'expected an https or ssh URL, or the path of a folder'),
+          .refine(
+            isPrefix,
+            'expected an https or ssh URL, or a path that begins with /, ./ or ../',
+          ),
       )
       .default([]),
     /** Whether builds get the files that Git LFS keeps, instead of their pointers. From https and ssh remotes that takes git-lfs.

@@ -340,3 +340,29 @@ describe('everything else', () => {
     for (const { message } of problems) expect(message).toMatch(/; came /);
   });
 });
+
+describe('where submodules may come from', () => {
+  it('is a URL, or a path that begins where the configuration stands', () => {
+    const submodules = ['https://git.example.com', 'git@git.example.com:team/', '../libs', '/srv/'];
+    const [repository] = configOf({
+      repositories: [{ url: '/srv/shop', submodules }],
+    }).repositories;
+    const [web, ssh] = submodules;
+    expect(repository?.submodules).toEqual([web, ssh, resolve('../libs'), '/srv']);
+  });
+
+  it.each([
+    '/',
+    '',
+    'libs',
+    'http://git.example.com/team',
+    'https://user@git.example.com/team',
+    'https://git.example.com/team/../other',
+    'ext::sh -c x',
+    'file:///srv/libs',
+    '*',
+  ])('is never %s', (prefix) => {
+    const problems = problemsOf({ repositories: [{ url: '/srv/shop', submodules: [prefix] }] });
+    expect(problems).toMatchObject([{ key: 'repositories[0].submodules[0]' }]);
+  });
+});
