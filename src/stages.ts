@@ -5,7 +5,9 @@ import {
   imageLabels,
   imageName,
   nameImage,
+  rebuildTag,
   recipeTag,
+  removeName,
   removeNameless,
 } from './build/image.ts';
 import type { Config } from './config/config.ts';
@@ -103,11 +105,14 @@ export function bindStages(parts: StageParts): Stages {
     },
     async buildImage({ repository, commit }, recipe, context, anew, listener, over) {
       const shelf = { instance, repository };
-      const tag = imageName(shelf, recipeTag(recipe.digest));
+      const beside = anew?.beside !== undefined;
+      const tag = imageName(shelf, beside ? rebuildTag(commit) : recipeTag(recipe.digest));
       const request = { context, tag, labels: imageLabels(shelf, commit, recipe), anew };
       // Whatever comes of it: the context is open, and only the build closes it.
       const old =
-        anew && (await findImage(engine, shelf, commit, commit, over).catch(() => undefined));
+        anew &&
+        !beside &&
+        (await findImage(engine, shelf, commit, commit, over).catch(() => undefined));
       listener.lines(recipe.notes.map((note) => `pool: ${note}`));
       const { id, build } = await buildImage(
         engine,
@@ -118,15 +123,29 @@ export function bindStages(parts: StageParts): Stages {
       ).catch((error: unknown) => {
         throw withNotes(error, recipe.notes);
       });
-      await nameImage(engine, id, shelf, commit);
+      if (!beside) await nameImage(engine, id, shelf, commit);
       // Where it cannot be removed it takes room, and no more.
-      if (old !== undefined) await removeNameless(engine, old.id).catch(() => {});
+      if (old) await removeNameless(engine, old.id).catch(() => {});
       const { digest, base, asksForCommit, notes } = recipe;
       const { documentation } = context;
       const origin = { recipe: digest, base, notes: notes.length === 0 ? undefined : [...notes] };
       return { id, build: { ...build, ...origin, asksForCommit, documentation } };
     },
-    startContainer(wanted, image, asked, over) {
+    async replaceImage({ repository, commit }, { id, build }, over) {
+      const shelf = { instance, repository };
+      const old = await findImage(engine, shelf, commit, commit, over);
+      const { recipe } = build;
+      if (recipe !== undefined) await nameImage(engine, id, shelf, recipeTag(recipe));
+      await nameImage(engine, id, shelf, commit);
+      return old?.id;
+    },
+    async clearAway({ repository, commit }, old) {
+      const name = imageName({ instance, repository }, rebuildTag(commit));
+      // Where it cannot be removed it takes room, and no more.
+      await removeName(engine, name).catch(() => {});
+      if (old !== undefined) await removeNameless(engine, old).catch(() => {});
+    },
+    startContainer(wanted, image, asked, beside, over) {
       const { repository, commit } = wanted;
       const hostname = hostnameOf(wanted);
       const environment = {
@@ -139,7 +158,8 @@ export function bindStages(parts: StageParts): Stages {
       };
       const name = `pool-${instance}-${repository}-${commit}`;
       const { port: ports = [] } = asked;
-      return containers.start({ image, name, repository, commit, environment, ports }, over);
+      const request = { image, name, repository, commit, environment, ports };
+      return containers.start({ ...request, beside: beside?.containerId }, over);
     },
     holdContainer: (endpoint) => containers.hold(endpoint),
     awaitReady(wanted, container, { health, protocol }, listener, over) {

@@ -68,6 +68,11 @@ export function recipeTag(digest: string): string {
   return `recipe-${digest}`;
 }
 
+/** The tag of an image that was built beside the commit's own, and did not answer yet. */
+export function rebuildTag(commit: string): string {
+  return `rebuild-${commit}`;
+}
+
 /** The labels of an image. `commit` is the one it was built for; others may come to share it. */
 export function imageLabels(
   { instance, repository }: Shelf,
@@ -111,6 +116,14 @@ export async function findImage(
   return { id: image.Id, build: { reused: true, how, from, recipe, base, builtAt, notes } };
 }
 
+/** Takes a name from an image; one without another name is removed. */
+export async function removeName({ docker }: Engine, name: string): Promise<void> {
+  const gone = askEngine('removing the name of an image', docker.getImage(name).remove());
+  await gone.catch((error: unknown) => {
+    if (!isMissing(error)) throw error;
+  });
+}
+
 /** Removes an image that a rebuild left without a name. One that a container runs on stays. */
 export async function removeNameless({ docker }: Engine, id: string): Promise<void> {
   const image = docker.getImage(id);
@@ -143,6 +156,8 @@ export async function imageNames(engine: Engine, instance: string): Promise<stri
 /** Takes a commit's name from its image, and removes the image where no other commit has it. */
 export async function removeImage(engine: Engine, shelf: Shelf, commit: string): Promise<void> {
   const name = imageName(shelf, commit);
+  // Of a rebuild that was killed.
+  await removeName(engine, imageName(shelf, rebuildTag(commit)));
   try {
     const looked = engine.docker.getImage(name).inspect();
     const { RepoTags: names } = await askEngine('looking at the image', looked);

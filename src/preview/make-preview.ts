@@ -19,6 +19,8 @@ export interface Wanted {
 export interface Rebuild {
   /** Whether the registry is asked for newer base images. */
   pull: boolean;
+  /** The container that serves on until the new image answers: the image's names wait for that. */
+  beside?: Endpoint;
 }
 
 /** The stages between a commit and an endpoint, in pool's words. `stages.ts` binds them. */
@@ -57,10 +59,18 @@ export interface Stages {
     wanted: Wanted,
     image: Image,
     settings: CommitSettings,
+    beside: Endpoint | undefined,
     signal: AbortSignal,
   ): Promise<StartedContainer>;
   /** The same of a container that an earlier process started. */
   holdContainer(endpoint: Endpoint): StartedContainer;
+  /** Gives an image that was built beside another the names of that one, whose id it returns. */
+  replaceImage(wanted: Wanted, image: Image, signal: AbortSignal): Promise<string | undefined>;
+  /**
+   * Removes what nothing leads to after a rebuild, the new image where it failed, else the `old`
+   * one. Never throws.
+   */
+  clearAway(wanted: Wanted, old: string | undefined): Promise<void>;
   /** Waits until the application answers as `settings` ask. */
   awaitReady(
     wanted: Wanted,
@@ -78,7 +88,7 @@ export interface Witness extends BuildListener {
 
 /**
  * The whole story: how a commit becomes an application that answers. `rebuild` makes its image anew,
- * whatever image there is.
+ * whatever image there is; what it is made beside is removed once it answers.
  */
 export async function makePreview(
   wanted: Wanted,
@@ -96,10 +106,15 @@ export async function makePreview(
     known ?? (await obtainImage(wanted, settings, stages, witness, rebuild, signal));
   const image = { id, build: build.reused ? { ...build, ms: Date.now() - begun } : build };
   witness.tell({ type: 'starting', build: image.build });
-  await using container = await stages.startContainer(wanted, image, settings, signal);
+  const beside = rebuild?.beside;
+  await using container = await stages.startContainer(wanted, image, settings, beside, signal);
   const endpoint = await stages.awaitReady(wanted, container, settings, witness, signal);
+  const old = beside && (await stages.replaceImage(wanted, image, signal));
   witness.tell({ type: 'ready', endpoint });
   container.keep();
+  if (beside === undefined) return;
+  await stages.holdContainer(beside)[Symbol.asyncDispose]();
+  await stages.clearAway(wanted, old);
 }
 
 /** The image of an earlier commit with the same recipe, else one that is built in its turn. */

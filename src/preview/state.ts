@@ -4,7 +4,10 @@ import type { Health } from '../run/containers.ts';
 import type { Endpoint } from '../run/endpoint.ts';
 
 /**
- * What a preview is doing. `since` is when that began, in ms of the epoch.
+ * What a preview is doing. `since` is when that began, in ms of the epoch. A rebuild of what is
+ * ready goes the same way in `rebuild`, cold to starting, while the old container serves: its
+ * answer takes the place of the whole, its failure stays there, and where the old container goes
+ * away meanwhile (`cooled`) it is the whole from then on.
  *
  *            visit           its turn            image            an answer
  *     cold ────────▶ queued ──────────▶ building ────────▶ starting ────────▶ ready
@@ -26,6 +29,8 @@ export type PreviewState =
       startMs: number;
       /** What the image's HEALTHCHECK says: shown, and not acted on. */
       health?: Health;
+      /** It is built anew meanwhile, or that failed. */
+      rebuild?: Exclude<PreviewState, { phase: 'ready' }>;
     }
   | { phase: 'failed'; since: number; failure: Failure; build?: BuildSummary };
 
@@ -39,12 +44,22 @@ export type PreviewEvent =
   /** `found`: its container was running when pool started. */
   | { type: 'starting'; build: BuildSummary; found?: true }
   | { type: 'ready'; endpoint: Endpoint }
+  /** To be built anew, while what is ready serves on. */
+  | { type: 'rebuilding' }
   | { type: 'health'; health: Health }
   | { type: 'failed'; failure: Failure }
-  | { type: 'cooled'; why: 'retried' | 'rebuilt' | 'stopped' | 'engine-away' };
+  | { type: 'cooled'; why: 'retried' | 'rebuilt' | 'stopped' | 'ended' | 'engine-away' };
 
 /** The only writer of a preview's state. An event that the phase does not know is pool's own fault. */
 export function advance(state: PreviewState, event: PreviewEvent, now: number): PreviewState {
+  const rebuild = rebuildUnderWay(state);
+  if (state.phase === 'ready' && rebuild !== undefined) {
+    if (event.type === 'cooled') return rebuild;
+    if (event.type !== 'health') {
+      const next = advance(rebuild, event, now);
+      return next.phase === 'ready' ? next : { ...state, rebuild: next };
+    }
+  }
   switch (event.type) {
     case 'queued': {
       const since = state.phase === 'queued' ? state.since : now;
@@ -66,6 +81,8 @@ export function advance(state: PreviewState, event: PreviewEvent, now: number): 
       const { build, since } = only(state, event, 'starting');
       return { phase: 'ready', since: now, build, endpoint: event.endpoint, startMs: now - since };
     }
+    case 'rebuilding':
+      return { ...only(state, event, 'ready'), rebuild: { phase: 'cold', since: now } };
     case 'health':
       return { ...only(state, event, 'ready'), health: event.health };
     case 'failed': {
@@ -75,6 +92,18 @@ export function advance(state: PreviewState, event: PreviewEvent, now: number): 
     case 'cooled':
       return { phase: 'cold', since: now };
   }
+}
+
+/** How far a rebuild is that goes on beside what serves. */
+export function rebuildUnderWay(state: PreviewState): PreviewState | undefined {
+  const rebuild = state.phase === 'ready' ? state.rebuild : undefined;
+  return rebuild?.phase === 'failed' ? undefined : rebuild;
+}
+
+/** The phase, with that of a rebuild beside it: "ready", "ready, rebuild building". */
+export function stageOf(state: PreviewState): string {
+  const rebuild = state.phase === 'ready' ? state.rebuild : undefined;
+  return rebuild === undefined ? state.phase : `${state.phase}, rebuild ${rebuild.phase}`;
 }
 
 /** The state where its phase is one of `phases`; throws where it is another. */
