@@ -1,5 +1,6 @@
 import PQueue from 'p-queue';
 import { buildImage, builderOf } from './build/builder.ts';
+import type { Logins } from './build/credentials.ts';
 import {
   findImage,
   imageLabels,
@@ -31,6 +32,7 @@ import { onceFetched, type SubmoduleMirrors } from './source/submodule-mirrors.t
 
 /** What the stages of one pool are made of. */
 export interface StageParts {
+  logins: Logins;
   engine: Engine;
   instance: string;
   config: Config;
@@ -53,7 +55,7 @@ const PLANS_AT_ONCE = 4;
 
 /** Binds the stages of the story (`preview/make-preview.ts`) to git, the engine and the configuration. */
 export function bindStages(parts: StageParts): Stages {
-  const { engine, instance, config, history, submoduleMirrors, containers, queue } = parts;
+  const { engine, instance, config, logins, history, submoduleMirrors, containers, queue } = parts;
   const { servedOf, hostnameOf, urlOf } = parts;
   const planning = new PQueue({ concurrency: PLANS_AT_ONCE });
   const plan = async (wanted: Wanted, asked: CommitSettings, over: AbortSignal) => {
@@ -107,7 +109,8 @@ export function bindStages(parts: StageParts): Stages {
       const shelf = { instance, repository };
       const beside = anew?.beside !== undefined;
       const tag = imageName(shelf, beside ? rebuildTag(commit) : recipeTag(recipe.digest));
-      const request = { context, tag, labels: imageLabels(shelf, commit, recipe), anew };
+      const labels = imageLabels(shelf, commit, recipe);
+      const request = { context, tag, labels, access: { hosts: config.registries, logins }, anew };
       // Whatever comes of it: the context is open, and only the build closes it.
       const old =
         anew &&
