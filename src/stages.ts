@@ -6,18 +6,20 @@ import {
   imageLabels,
   imageName,
   nameImage,
+  PULLED,
   rebuildTag,
   recipeTag,
   removeName,
   removeNameless,
 } from './build/image.ts';
+import { pullImage } from './build/pull.ts';
 import type { Config } from './config/config.ts';
 import { environmentOf } from './config/environment.ts';
-import type { RepositoryConfig } from './config/repository.ts';
+import { imageReference, type RepositoryConfig, SHORT } from './config/repository.ts';
 import type { Engine } from './engine/connect.ts';
 import { PreviewError } from './errors.ts';
 import type { BuildQueue } from './preview/build-queue.ts';
-import type { Stages, Wanted } from './preview/make-preview.ts';
+import type { Rebuild, Stages, Wanted } from './preview/make-preview.ts';
 import { previewId } from './preview/preview.ts';
 import { awaitReady } from './run/await-ready.ts';
 import type { Containers } from './run/containers.ts';
@@ -69,6 +71,22 @@ export function bindStages(parts: StageParts): Stages {
       over,
     );
   };
+  /** What a rebuild that nothing serves beside takes the names from. */
+  const olderImage = async (
+    { repository, commit }: Wanted,
+    anew: Rebuild | undefined,
+    over: AbortSignal,
+  ) => {
+    if (anew === undefined || anew.beside !== undefined) return undefined;
+    const shelf = { instance, repository };
+    // Whatever comes of it: a context is open, and only the build closes it.
+    const found = await findImage(engine, shelf, commit, commit, over).catch(() => undefined);
+    return found?.id;
+  };
+  /** Where it cannot be removed it takes room, and no more. */
+  const removeOlder = async (id: string | undefined) => {
+    if (id !== undefined) await removeNameless(engine, id).catch(() => {});
+  };
   return {
     async readSettings(wanted, over) {
       const { mirror, settings: ours, refs } = servedOf(wanted);
@@ -88,6 +106,29 @@ export function bindStages(parts: StageParts): Stages {
       const image = await findImage(engine, shelf, commit, recipeTag(digest), over);
       if (image !== undefined) await nameImage(engine, image.id, shelf, commit);
       return image;
+    },
+    madeElsewhere(wanted) {
+      const { mirror, settings: ours } = servedOf(wanted);
+      const { repository, commit } = wanted;
+      if (ours.image === undefined) return undefined;
+      const found = mirror.table.find(commit.slice(0, SHORT));
+      // Seven digits that stand for another commit too lead to an image of who knows which.
+      const alone = found.kind === 'commit' && found.commit === commit;
+      if (ours.image.includes('{short}') && !alone) return undefined;
+      return imageReference(ours.image, repository, commit);
+    },
+    async pullImage(wanted, reference, anew, listener, over) {
+      const { repository, commit } = wanted;
+      const shelf = { instance, repository };
+      const begun = Date.now();
+      const tag = imageName(shelf, anew?.beside === undefined ? commit : rebuildTag(commit));
+      const labels = imageLabels(shelf, commit, { digest: PULLED, base: reference });
+      const old = await olderImage(wanted, anew, over);
+      const request = { reference, tag, labels, logins };
+      const id = await pullImage(engine, request, listener, config.buildTimeoutMs, over);
+      if (id === undefined) return undefined;
+      await removeOlder(old);
+      return { id, build: { reused: true, pulled: reference, ms: Date.now() - begun } };
     },
     queue: (wanted, { digest }, build, over) =>
       queue.turn(previewId(wanted), `${wanted.repository}/${digest}`, build, over),
@@ -111,11 +152,7 @@ export function bindStages(parts: StageParts): Stages {
       const tag = imageName(shelf, beside ? rebuildTag(commit) : recipeTag(recipe.digest));
       const labels = imageLabels(shelf, commit, recipe);
       const request = { context, tag, labels, access: { hosts: config.registries, logins }, anew };
-      // Whatever comes of it: the context is open, and only the build closes it.
-      const old =
-        anew &&
-        !beside &&
-        (await findImage(engine, shelf, commit, commit, over).catch(() => undefined));
+      const old = await olderImage({ repository, commit }, anew, over);
       listener.lines(recipe.notes.map((note) => `pool: ${note}`));
       const { id, build } = await buildImage(
         engine,
@@ -127,8 +164,7 @@ export function bindStages(parts: StageParts): Stages {
         throw withNotes(error, recipe.notes);
       });
       if (!beside) await nameImage(engine, id, shelf, commit);
-      // Where it cannot be removed it takes room, and no more.
-      if (old) await removeNameless(engine, old.id).catch(() => {});
+      await removeOlder(old);
       const { digest, base, asksForCommit, notes } = recipe;
       const { documentation } = context;
       const origin = { recipe: digest, base, notes: notes.length === 0 ? undefined : [...notes] };
@@ -144,9 +180,8 @@ export function bindStages(parts: StageParts): Stages {
     },
     async clearAway({ repository, commit }, old) {
       const name = imageName({ instance, repository }, rebuildTag(commit));
-      // Where it cannot be removed it takes room, and no more.
       await removeName(engine, name).catch(() => {});
-      if (old !== undefined) await removeNameless(engine, old).catch(() => {});
+      await removeOlder(old);
     },
     startContainer(wanted, image, asked, beside, over) {
       const { repository, commit } = wanted;

@@ -9,6 +9,10 @@ const Origin = {
   recipe: z.string().optional(),
   /** The image that it stands on, as the Dockerfile spells it. */
   base: z.string().optional(),
+  /** The name of the image that CI made, where that was pulled. */
+  pulled: z.string().optional(),
+  /** The name under which it was looked for in a registry that has no such image. */
+  missing: z.string().optional(),
   /** When it was built, in ms of the epoch. */
   builtAt: z.number().optional(),
   /** What a person should know of its context. */
@@ -45,6 +49,9 @@ export const BuildSummary = z.discriminatedUnion('reused', [
   }),
 ]);
 export type BuildSummary = z.infer<typeof BuildSummary>;
+
+/** Stands in the place of a recipe's digest in the label of an image that was pulled. */
+export const PULLED = 'pulled';
 
 /** An image that is ready to be started. */
 export interface Image {
@@ -113,7 +120,8 @@ export async function findImage(
   const [recipe, base, told = ''] = written[LABEL.recipe]?.split(' ') ?? [];
   const notes = told === '' ? undefined : decodeURIComponent(told).split('\n');
   const builtAt = image.Created * 1000;
-  return { id: image.Id, build: { reused: true, how, from, recipe, base, builtAt, notes } };
+  const origin = recipe === PULLED ? { pulled: base } : { recipe, base };
+  return { id: image.Id, build: { reused: true, how, from, ...origin, builtAt, notes } };
 }
 
 /** Takes a name from an image; one without another name is removed. */

@@ -214,9 +214,11 @@ function imageFacts(
   const by = build.reused
     ? `of ${build.how === 'recipe' ? `commit ${build.from?.slice(0, 10)}, which has the same recipe` : 'an earlier build'}`
     : `built by ${build.builder === 'buildkit' ? 'BuildKit' : 'the classic builder'} in ${duration(build.ms)}`;
+  const pulled = build.pulled !== undefined && `pulled as ${build.pulled}`;
+  const missing = build.missing !== undefined && `for there is no image ${build.missing}`;
   const when = builtAt !== undefined && `${build.reused ? 'built ' : ''}${age(builtAt, now)}`;
   const on = base !== undefined && `on ${base}`;
-  const parts = [by, when, on].filter((part) => part !== false);
+  const parts = [pulled || by, missing, when, on].filter((part) => part !== false);
   const alone =
     !build.reused && build.asksForCommit
       ? '; ARG POOL_COMMIT in the Dockerfile parts it from every other commit, and its steps from the cache'

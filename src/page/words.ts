@@ -39,6 +39,7 @@ export function phaseWords(state: PreviewState): string {
     case 'queued':
       return state.position > 1 ? `in the queue, number ${state.position}` : 'next to be built';
     case 'building':
+      if (state.pulling) return `pulling its image${state.step ? `, ${state.step}` : ''}`;
       return state.steps === 0 ? 'building' : `building, step ${state.steps}`;
     case 'starting':
       return 'starting';
@@ -100,6 +101,7 @@ function buildWords(
   if (build.reused) {
     const took = build.ms === undefined ? '' : `, ${duration(build.ms + startMs)}`;
     const same = build.how === 'recipe' && build.from !== undefined;
+    if (build.pulled !== undefined && build.how === undefined) return `its image was pulled${took}`;
     if (same) return `same recipe as ${build.from?.slice(0, 7)}, nothing built${took}`;
     return `nothing to build, the image was there${took}`;
   }

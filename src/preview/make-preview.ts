@@ -32,6 +32,16 @@ export interface Stages {
   readSettings(wanted: Wanted, signal: AbortSignal): Promise<CommitSettings>;
   /** The image that is known as the commit's. */
   findImage(wanted: Wanted, signal: AbortSignal): Promise<Image | undefined>;
+  /** The name of the image that CI made of the commit, where the operator says that it does. */
+  madeElsewhere(wanted: Wanted): string | undefined;
+  /** Pulls that image; `undefined` where its registry has none. */
+  pullImage(
+    wanted: Wanted,
+    reference: string,
+    rebuild: Rebuild | undefined,
+    to: BuildListener,
+    signal: AbortSignal,
+  ): Promise<Image | undefined>;
   /** What the commit's image is made from. */
   readRecipe(wanted: Wanted, settings: CommitSettings, signal: AbortSignal): Promise<Recipe>;
   /** The image of an earlier commit with this recipe, from now on known as this commit's too. */
@@ -39,7 +49,7 @@ export interface Stages {
   /** Waits for a turn in the queue of builds; those of one recipe never have theirs side by side. */
   queue<Result>(
     wanted: Wanted,
-    recipe: Recipe,
+    recipe: Pick<Recipe, 'digest'>,
     build: () => Promise<Result>,
     signal: AbortSignal,
   ): Promise<Result>;
@@ -117,7 +127,7 @@ export async function makePreview(
   await stages.clearAway(wanted, old);
 }
 
-/** The image of an earlier commit with the same recipe, else one that is built in its turn. */
+/** The image that CI made, else that of an earlier commit with this recipe, else one that is built. */
 async function obtainImage(
   wanted: Wanted,
   settings: CommitSettings,
@@ -126,6 +136,17 @@ async function obtainImage(
   rebuild: Rebuild | undefined,
   signal: AbortSignal,
 ): Promise<Image> {
+  const elsewhere = stages.madeElsewhere(wanted);
+  const pull = async (reference: string) => {
+    witness.tell({ type: 'building', pulling: true });
+    witness.lines([`pool: pulling ${reference}`]);
+    return await stages.pullImage(wanted, reference, rebuild, witness, signal);
+  };
+  if (elsewhere !== undefined) {
+    const turn = async () => await pull(elsewhere);
+    const pulled = await stages.queue(wanted, { digest: elsewhere }, turn, signal);
+    if (pulled !== undefined) return pulled;
+  }
   const recipe = await stages.readRecipe(wanted, settings, signal);
   const share = async () => {
     if (rebuild !== undefined) return undefined;
@@ -135,8 +156,12 @@ async function obtainImage(
   };
   const build = async () => {
     witness.tell({ type: 'building' });
+    if (elsewhere !== undefined) witness.lines([`pool: no image ${elsewhere}, so it is built`]);
     const context = await stages.openContext(wanted, settings, signal);
-    return await stages.buildImage(wanted, recipe, context, rebuild, witness, signal);
+    const image = await stages.buildImage(wanted, recipe, context, rebuild, witness, signal);
+    return elsewhere === undefined
+      ? image
+      : { ...image, build: { ...image.build, missing: elsewhere } };
   };
   // Another commit may have been built by this recipe while this one stood in the queue.
   const turn = async () => (await share()) ?? (await build());

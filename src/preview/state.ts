@@ -10,7 +10,7 @@ import type { Endpoint } from '../run/endpoint.ts';
  * away meanwhile (`cooled`) it is the whole from then on.
  *
  *            visit           its turn            image            an answer
- *     cold ────────▶ queued ──────────▶ building ────────▶ starting ────────▶ ready
+ *     cold ────────▶ queued ─────────▶ building ─────────▶ starting ────────▶ ready
  *      ▲  └──────────── image is known ──────────────────────▲                  │
  *      │                  │          │                │                         │
  *      │                  └──────────┴── a failure ───┴──▶ failed ◀── it exits ─┤
@@ -19,7 +19,15 @@ import type { Endpoint } from '../run/endpoint.ts';
 export type PreviewState =
   | { phase: 'cold'; since: number }
   | { phase: 'queued'; since: number; position: number }
-  | { phase: 'building'; since: number; step?: string; steps: number; cached: number }
+  /** `pulling`: an image that CI made is looked for; where there is none, it is queued again. */
+  | {
+      phase: 'building';
+      since: number;
+      pulling?: true;
+      step?: string;
+      steps: number;
+      cached: number;
+    }
   | { phase: 'starting'; since: number; build: BuildSummary }
   | {
       phase: 'ready';
@@ -39,7 +47,7 @@ export type Phase = PreviewState['phase'];
 /** What can happen to a preview. */
 export type PreviewEvent =
   | { type: 'queued'; position: number }
-  | { type: 'building' }
+  | { type: 'building'; pulling?: true }
   | { type: 'step'; step: string | undefined; steps: number; cached: number }
   /** `found`: its container was running when pool started. */
   | { type: 'starting'; build: BuildSummary; found?: true }
@@ -63,16 +71,22 @@ export function advance(state: PreviewState, event: PreviewEvent, now: number): 
   switch (event.type) {
     case 'queued': {
       const since = state.phase === 'queued' ? state.since : now;
-      only(state, event, 'cold', 'queued');
+      only(state, event, 'cold', 'queued', 'building');
       return { phase: 'queued', since, position: event.position };
     }
     case 'building':
       only(state, event, 'queued');
-      return { phase: 'building', since: now, steps: 0, cached: 0 };
+      return {
+        phase: 'building',
+        since: now,
+        steps: 0,
+        cached: 0,
+        ...(event.pulling && { pulling: true }),
+      };
     case 'step': {
-      const { since } = only(state, event, 'building');
+      const { step: _, ...building } = only(state, event, 'building');
       const { step, steps, cached } = event;
-      return { phase: 'building', since, steps, cached, ...(step === undefined ? {} : { step }) };
+      return { ...building, steps, cached, ...(step === undefined ? {} : { step }) };
     }
     case 'starting':
       only(state, event, 'cold', 'queued', 'building');

@@ -8,6 +8,7 @@ import { connectEngine } from '../../src/engine/connect.ts';
 import { GitRepository, TemporaryFolder } from '../unit/fixtures/git-repository.ts';
 import { fresh, page } from './fixtures/applications.ts';
 import { LOGIN, PrivateRegistry } from './fixtures/private-registry.ts';
+import { PoolProcess } from './fixtures/pool-process.ts';
 import { TestPool } from './fixtures/test-pool.ts';
 
 let registry: PrivateRegistry;
@@ -107,3 +108,72 @@ describe.each(['buildkit', 'classic'] as const)('with the %s builder', (builder)
     expect((await pool.visit(commit)).text).toContain('On a private base');
   });
 });
+
+describe.each(['buildkit', 'classic'] as const)(
+  'an image that CI made, with the %s builder,',
+  (builder) => {
+    test("is pulled where its registry has it, found by pool's own name afterwards, and built where there is none", async () => {
+      using repository = new GitRepository();
+      const made = await repository.commit(page('built'));
+      const other = await repository.commit(page('built'));
+      const later = await repository.commit(page('built'));
+      const reference = await registry.pushApplication('team/shop', made, 'made-by-ci');
+      process.env['DOCKER_CONFIG'] = loggedIn(LOGIN.password);
+      const image = `${registry.host}/team/{repository}:{commit}`;
+      const repositories = [{ name: 'shop', url: repository.path, image }];
+      await using pool = await TestPool.open([], { builder, repositories });
+      const run = async (...args: string[]) =>
+        await PoolProcess.run([...args, '--data-dir', pool.dataDir]);
+
+      expect((await pool.visit(made)).text).toContain('made-by-ci');
+      const shown = await pool.visit(made, { path: '/_pool/', headers: { accept: 'text/html' } });
+      expect(shown.text).toContain(`pulled as ${reference}`);
+      expect((await pool.visit(made, { path: '/_pool/log' })).text).toMatch(/[0-9a-f]{12}: /);
+      const named = pool.engine.docker.getImage(reference).inspect();
+      await expect(named, 'its own name is taken from it').rejects.toThrow('No such image');
+
+      expect((await pool.visit(other)).text).toContain('built');
+      const built = await pool.visit(other, { path: '/_pool/', headers: { accept: 'text/html' } });
+      expect(built.text).toContain(
+        `there is no image ${image.replace('{repository}', 'shop').replace('{commit}', other)}`,
+      );
+
+      await registry.pushApplication('team/shop', made, 'made-again');
+      expect((await run('rebuild', made)).code).toBe(0);
+      expect((await pool.visit(made)).text, 'a rebuild pulls again').toContain('made-again');
+      await registry.stop();
+      const failed = await run('rebuild', made);
+      expect(failed.errors).toContain(`The image ${reference} cannot be pulled`);
+      expect((await pool.visit(later)).text).toContain('"code": "registry"');
+      expect(await pool.state(later)).toMatchObject({ state: { failure: { ours: true } } });
+      await run('stop', made);
+      expect((await pool.visit(made)).text, 'nothing is pulled twice').toContain('made-again');
+
+      for (const commit of [made, other]) expect((await run('rm', commit)).code).toBe(0);
+      const filters = { label: [`dev.pool.instance=${pool.instance}`] };
+      expect(await pool.engine.docker.listImages({ filters })).toEqual([]);
+    });
+
+    test('is not pulled without a right to it, and nothing is built instead; nor is one for other machines', async () => {
+      using repository = new GitRepository();
+      const commit = await repository.commit(page('built'));
+      const strange = await repository.commit(page('built'));
+      await registry.pushApplication('shop', commit.slice(0, 7), 'made-by-ci');
+      await registry.pushForOtherMachines('shop', strange.slice(0, 7));
+      process.env['DOCKER_CONFIG'] = loggedIn('wrong');
+      const image = `${registry.host}/shop:{short}`;
+      const repositories = [{ name: 'shop', url: repository.path, image }];
+      await using pool = await TestPool.open([], { builder, repositories });
+      const refused = JSON.parse((await pool.visit(commit)).text) as { code: string; next: string };
+      expect(refused.code).toBe('registry');
+      expect(refused.next).toContain(`docker login ${registry.host}`);
+      process.env['DOCKER_CONFIG'] = loggedIn(LOGIN.password);
+      expect((await pool.visit(commit)).text, 'the next visit asks again').toContain('made-by-ci');
+      const other = JSON.parse((await pool.visit(strange)).text) as { detail: string };
+      expect(other.detail).toContain(
+        `it is for linux/s390x, and this engine runs ${pool.engine.platform}`,
+      );
+      expect(await pool.containers()).toHaveLength(1);
+    });
+  },
+);

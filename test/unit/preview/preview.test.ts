@@ -30,6 +30,8 @@ function openPreview(
   const fake: Stages = {
     readSettings: async () => await Promise.resolve({}),
     findImage: async () => await Promise.resolve(undefined),
+    madeElsewhere: () => undefined,
+    pullImage: async () => await Promise.resolve(undefined),
     readRecipe: async () => await Promise.resolve(RECIPE),
     shareImage: async () => await Promise.resolve(undefined),
     queue: async (_, __, build) => {
@@ -86,7 +88,8 @@ function openPreview(
       },
     ]),
   ) as unknown as Stages;
-  // The only stage that is no promise.
+  // The only stages that are no promise.
+  counted.madeElsewhere = (wanted) => fake.madeElsewhere(wanted);
   counted.holdContainer = (endpoint) => fake.holdContainer(endpoint);
   const log = new BuildLog(join(folder.path, 'log'), () => logged.push('log-lost'));
   const onState = (changed: Preview) => {
@@ -339,6 +342,45 @@ describe('a failure', () => {
     });
     await idle(fixture);
     expect(fixture.calls.slice(-2)).toEqual(['awaitReady', 'dispose']);
+  });
+});
+
+const madeElsewhere = () => 'registry.example/shop:1';
+
+describe('an image that CI made', () => {
+  it('is taken where there is one, whatever Dockerfile the commit has', async () => {
+    const build = { reused: true, pulled: madeElsewhere() } as const;
+    using fixture = openPreview({
+      madeElsewhere,
+      pullImage: async () => await Promise.resolve({ id: 'sha256:1', build }),
+      readRecipe: async () => await ofTheCommit(),
+    });
+    fixture.preview.visit();
+    expect(await fixture.preview.settled(NEVER)).toMatchObject({ phase: 'ready', build });
+    expect(fixture.phases).toEqual(['queued', 'building', 'starting', 'ready']);
+  });
+
+  it('that there is none of is built in its turn, and that is said', async () => {
+    using fixture = openPreview({ madeElsewhere });
+    fixture.preview.visit();
+    const build = { ...BUILT, missing: madeElsewhere() };
+    expect(await fixture.preview.settled(NEVER)).toMatchObject({ phase: 'ready', build });
+    expect(fixture.phases).toEqual([
+      'queued',
+      'building',
+      'queued',
+      'building',
+      'starting',
+      'ready',
+    ]);
+    expect(await fixture.preview.log.read()).toContain('no image registry.example/shop:1');
+  });
+
+  it('that cannot be had is no reason to build', async () => {
+    using fixture = openPreview({ madeElsewhere, pullImage: async () => await ofTheCommit() });
+    fixture.preview.visit();
+    expect(await fixture.preview.settled(NEVER)).toMatchObject({ phase: 'failed' });
+    expect(fixture.count('buildImage')).toBe(0);
   });
 });
 
