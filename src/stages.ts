@@ -19,7 +19,7 @@ import { imageReference, type RepositoryConfig, SHORT } from './config/repositor
 import type { Engine } from './engine/connect.ts';
 import { PreviewError } from './errors.ts';
 import type { BuildQueue } from './preview/build-queue.ts';
-import type { Rebuild, Stages, Wanted } from './preview/make-preview.ts';
+import type { Stages, Wanted } from './preview/make-preview.ts';
 import { previewId } from './preview/preview.ts';
 import { awaitReady } from './run/await-ready.ts';
 import type { Containers } from './run/containers.ts';
@@ -71,22 +71,6 @@ export function bindStages(parts: StageParts): Stages {
       over,
     );
   };
-  /** What a rebuild that nothing serves beside takes the names from. */
-  const olderImage = async (
-    { repository, commit }: Wanted,
-    anew: Rebuild | undefined,
-    over: AbortSignal,
-  ) => {
-    if (anew === undefined || anew.beside !== undefined) return undefined;
-    const shelf = { instance, repository };
-    // Whatever comes of it: a context is open, and only the build closes it.
-    const found = await findImage(engine, shelf, commit, commit, over).catch(() => undefined);
-    return found?.id;
-  };
-  /** Where it cannot be removed it takes room, and no more. */
-  const removeOlder = async (id: string | undefined) => {
-    if (id !== undefined) await removeNameless(engine, id).catch(() => {});
-  };
   return {
     async readSettings(wanted, over) {
       const { mirror, settings: ours, refs } = servedOf(wanted);
@@ -121,13 +105,11 @@ export function bindStages(parts: StageParts): Stages {
       const { repository, commit } = wanted;
       const shelf = { instance, repository };
       const begun = Date.now();
-      const tag = imageName(shelf, anew?.beside === undefined ? commit : rebuildTag(commit));
-      const labels = imageLabels(shelf, commit, { digest: PULLED, base: reference });
-      const old = await olderImage(wanted, anew, over);
+      const tag = imageName(shelf, anew ? rebuildTag(commit) : commit);
+      const labels = imageLabels(shelf, commit, { digest: PULLED, base: reference, notes: [] });
       const request = { reference, tag, labels, logins };
       const id = await pullImage(engine, request, listener, config.buildTimeoutMs, over);
       if (id === undefined) return undefined;
-      await removeOlder(old);
       return { id, build: { reused: true, pulled: reference, ms: Date.now() - begun } };
     },
     queue: (wanted, { digest }, build, over) =>
@@ -148,11 +130,9 @@ export function bindStages(parts: StageParts): Stages {
     },
     async buildImage({ repository, commit }, recipe, context, anew, listener, over) {
       const shelf = { instance, repository };
-      const beside = anew?.beside !== undefined;
-      const tag = imageName(shelf, beside ? rebuildTag(commit) : recipeTag(recipe.digest));
+      const tag = imageName(shelf, anew ? rebuildTag(commit) : recipeTag(recipe.digest));
       const labels = imageLabels(shelf, commit, recipe);
       const request = { context, tag, labels, access: { hosts: config.registries, logins }, anew };
-      const old = await olderImage({ repository, commit }, anew, over);
       listener.lines(recipe.notes.map((note) => `pool: ${note}`));
       const { id, build } = await buildImage(
         engine,
@@ -163,8 +143,7 @@ export function bindStages(parts: StageParts): Stages {
       ).catch((error: unknown) => {
         throw withNotes(error, recipe.notes);
       });
-      if (!beside) await nameImage(engine, id, shelf, commit);
-      await removeOlder(old);
+      if (anew === undefined) await nameImage(engine, id, shelf, commit);
       const { digest, base, asksForCommit, notes } = recipe;
       const { documentation } = context;
       const origin = { recipe: digest, base, notes: notes.length === 0 ? undefined : [...notes] };
@@ -181,7 +160,7 @@ export function bindStages(parts: StageParts): Stages {
     async clearAway({ repository, commit }, old) {
       const name = imageName({ instance, repository }, rebuildTag(commit));
       await removeName(engine, name).catch(() => {});
-      await removeOlder(old);
+      if (old !== undefined) await removeNameless(engine, old).catch(() => {});
     },
     startContainer(wanted, image, asked, beside, over) {
       const { repository, commit } = wanted;

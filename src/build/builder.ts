@@ -10,6 +10,8 @@ import { ClassicTrace } from './classic-trace.ts';
 import { explainBuild } from './explain-build.ts';
 import { type BuildProgress, cutShort, readMessages, type Trace } from './trace.ts';
 
+const NO_ACCESS = { hosts: [], logins: () => Promise.resolve(undefined) };
+
 /** What a build is made from. */
 export interface BuildRequest {
   context: {
@@ -24,7 +26,7 @@ export interface BuildRequest {
   tag: string;
   labels: Record<string, string>;
   /** Registries whose logins the build may use, whatever its Dockerfile names. */
-  access: { hosts: readonly string[]; logins: Logins };
+  access?: { hosts: readonly string[]; logins: Logins };
   /** Takes no step from the cache; `pull` also asks the registry for newer base images. */
   anew?: { pull: boolean } | undefined;
 }
@@ -77,7 +79,7 @@ export function builderOf({ buildKit }: Engine): 'buildkit' | 'classic' {
 
 async function run(
   engine: Engine,
-  { context, tag, labels, access, anew }: BuildRequest,
+  { context, tag, labels, access = NO_ACCESS, anew }: BuildRequest,
   trace: Trace,
   listener: BuildListener,
   abortSignal: AbortSignal,
@@ -105,7 +107,7 @@ async function run(
 /** BuildKit asks for a login where it needs one; the classic builder is given them all. */
 async function logIn(
   engine: Engine,
-  { hosts, logins }: BuildRequest['access'],
+  { hosts, logins }: NonNullable<BuildRequest['access']>,
   signal: AbortSignal,
 ): Promise<Disposable & { options: object; problem?: Error | undefined }> {
   const nothing = { problem: undefined, [Symbol.dispose]() {} };

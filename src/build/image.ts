@@ -75,7 +75,7 @@ export function recipeTag(digest: string): string {
   return `recipe-${digest}`;
 }
 
-/** The tag of an image that was built beside the commit's own, and did not answer yet. */
+/** The tag of an image that was built anew, and did not answer yet. */
 export function rebuildTag(commit: string): string {
   return `rebuild-${commit}`;
 }

@@ -58,7 +58,7 @@ export async function pullImage(
       target: undefined,
       args: {},
     };
-    const request = { context, tag, labels, access: { hosts: [], logins } };
+    const request = { context, tag, labels };
     const silent = { lines() {}, progress() {} };
     return (await buildImage(engine, request, silent, limitMs, signal)).id;
   } finally {

@@ -19,7 +19,7 @@ export interface Wanted {
 export interface Rebuild {
   /** Whether the registry is asked for newer base images. */
   pull: boolean;
-  /** The container that serves on until the new image answers: the image's names wait for that. */
+  /** The container that serves on until the new image answers. */
   beside?: Endpoint;
 }
 
@@ -74,7 +74,7 @@ export interface Stages {
   ): Promise<StartedContainer>;
   /** The same of a container that an earlier process started. */
   holdContainer(endpoint: Endpoint): StartedContainer;
-  /** Gives an image that was built beside another the names of that one, whose id it returns. */
+  /** Gives an image that was built anew, and answers, the names of the old one, whose id it returns. */
   replaceImage(wanted: Wanted, image: Image, signal: AbortSignal): Promise<string | undefined>;
   /**
    * Removes what nothing leads to after a rebuild, the new image where it failed, else the `old`
@@ -119,11 +119,11 @@ export async function makePreview(
   const beside = rebuild?.beside;
   await using container = await stages.startContainer(wanted, image, settings, beside, signal);
   const endpoint = await stages.awaitReady(wanted, container, settings, witness, signal);
-  const old = beside && (await stages.replaceImage(wanted, image, signal));
+  const old = rebuild && (await stages.replaceImage(wanted, image, signal));
   witness.tell({ type: 'ready', endpoint });
   container.keep();
-  if (beside === undefined) return;
-  await stages.holdContainer(beside)[Symbol.asyncDispose]();
+  if (rebuild === undefined) return;
+  if (beside !== undefined) await stages.holdContainer(beside)[Symbol.asyncDispose]();
   await stages.clearAway(wanted, old);
 }
 

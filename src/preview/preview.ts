@@ -104,7 +104,8 @@ export class Preview {
     const { state } = this;
     if (state.phase === 'ready') {
       this.tell({ type: 'rebuilding' });
-      void this.#begin(async (signal) => await this.#makeBeside(state.endpoint, how, signal));
+      const rebuild = { ...how, beside: state.endpoint };
+      void this.#begin(async (signal) => await this.#make(rebuild, signal));
     } else {
       this.#rebuild = how;
       this.tell({ type: 'cooled', why: 'rebuilt' });
@@ -156,7 +157,7 @@ export class Preview {
     const before = stageOf(this.#state);
     this.#state = advance(this.#state, event, Date.now());
     if (event.type === 'building') this.log.clear();
-    if (event.type === 'starting') this.#rebuild = undefined;
+    if (event.type === 'ready') this.#rebuild = undefined;
     const entered = stageOf(this.#state) !== before;
     if (entered) this.#logger('preview', this.wanted, describe(this.#state));
     this.#onState(this, entered ? event : undefined);
@@ -190,15 +191,11 @@ export class Preview {
 
   async #make(rebuild: Rebuild | undefined, signal: AbortSignal): Promise<void> {
     const witness = this.#witness(signal);
-    await makePreview(this.wanted, this.#stages, witness, rebuild, signal);
-  }
-
-  async #makeBeside(beside: Endpoint, how: Pick<Rebuild, 'pull'>, signal: AbortSignal) {
     try {
-      await this.#make({ ...how, beside }, signal);
+      await makePreview(this.wanted, this.#stages, witness, rebuild, signal);
     } catch (error) {
-      // An image that never answered takes no name from the one that did.
-      await this.#stages.clearAway(this.wanted, undefined);
+      // What was built anew and never answered takes no name from what did.
+      if (rebuild !== undefined) await this.#stages.clearAway(this.wanted, undefined);
       throw error;
     }
   }

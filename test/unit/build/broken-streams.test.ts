@@ -24,8 +24,7 @@ async function build(
   const lines: string[] = [];
   const listener = { ...SILENT, lines: (more: readonly string[]) => void lines.push(...more) };
   const packed = { stream: context, dockerfile: 'Dockerfile', target: undefined, args: {} };
-  const access = { hosts: [], logins: async () => await Promise.resolve(undefined) };
-  const request = { context: packed, tag: 'pool-test', labels: { own: 'x' }, access };
+  const request = { context: packed, tag: 'pool-test', labels: { own: 'x' } };
   const outcome = await buildImage(fake.engine, request, listener, limitMs, signal).catch(
     (error: unknown) => error,
   );
