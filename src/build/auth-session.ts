@@ -3,6 +3,7 @@ import { constants, performServerHandshake, type ServerHttp2Stream } from 'node:
 import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
 import { buffer } from 'node:stream/consumers';
+import { setImmediate as tick } from 'node:timers/promises';
 import protobuf from 'protobufjs';
 import { askEngine } from '../engine/ask.ts';
 import type { Engine } from '../engine/connect.ts';
@@ -16,7 +17,7 @@ const CredentialsResponse = definition.lookupType('moby.filesync.v1.CredentialsR
 
 const CREDENTIALS = '/moby.filesync.v1.Auth/Credentials';
 const HEALTH = '/grpc.health.v1.Health/Check';
-/** `HealthCheckResponse{SERVING}`: without it BuildKit ends the session after a second. */
+/** `HealthCheckResponse{SERVING}`: BuildKit asks every second, and ends a session that says nothing. */
 const SERVING = Buffer.from([0x08, 0x01]);
 
 const GRPC = { ':status': 200, 'content-type': 'application/grpc' };
@@ -66,6 +67,8 @@ export async function openAuthSession(
         stream.respond({ ...GRPC, 'grpc-status': UNKNOWN }, { endStream: true });
     });
   });
+  // Node reads what came with the answer in the next tick, and ends the process where it is gone by then.
+  await tick();
   return {
     id,
     get problem() {
