@@ -70,9 +70,10 @@ test('the classic builder says of a cache mount that it has none', async () => {
   });
 });
 
+const none = async () => await Promise.resolve(undefined);
+
 test('a session for logins that is ended as soon as it is open ends nothing else', async () => {
   const engine = await connectEngine(undefined, process.env);
-  const none = async () => await Promise.resolve(undefined);
   for (let count = 0; count < 10; count++) {
     using session = await openAuthSession(engine, none, AbortSignal.timeout(5000));
     expect(session.problem).toBeUndefined();
