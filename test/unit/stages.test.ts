@@ -12,7 +12,7 @@ import { NEVER } from './fixtures/until.ts';
 
 const repository = toRepositoryName('shop') ?? expect.fail();
 
-it('a rebuild that cannot look for the old image leaves no context half-read', async () => {
+it('a rebuild that the engine refuses leaves no context half-read', async () => {
   await using fake = await fakeEngine((_, response) => response.writeHead(500).end());
   const { engine } = fake;
   const config = { buildTimeoutMs: 1000 };
