@@ -30,9 +30,11 @@ const START_LIMIT_MS = 60_000;
 const engine = await connectEngine(undefined, process.env);
 const list = readList(positionals[0] ?? join(import.meta.dirname, 'list.yml'));
 const tried: Tried[] = [];
-for (const entry of list.filter(({ name }) => name === (values.only ?? name)))
+for (const entry of list.filter(({ name }) => name === (values.only ?? name))) {
   tried.push(await tryOut(entry));
-if (values.write !== undefined) write(values.write, `${await setUp()}\n\n${table(tried)}`);
+  // A trial takes long: one that is ended has written what it came to.
+  if (values.write !== undefined) write(values.write, `${await setUp()}\n\n${table(tried)}`);
+}
 process.stdout.write(table(tried));
 
 /** A pool of its own for each repository: one that cannot be read is in nobody's way. */
