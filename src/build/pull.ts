@@ -84,7 +84,9 @@ async function pull(
   const answer = await engine.docker.createImage(login ?? {}, what);
   const layers = new Map<string, string>();
   for await (const message of readMessages(answer as AsyncIterable<Buffer>)) {
-    if (message.error !== undefined) throw new Error(message.error);
+    // With a status it is the engine's word of the registry, whatever it says of a lost connection.
+    if (message.error !== undefined)
+      throw Object.assign(new Error(message.error), { statusCode: 500 });
     const line = lineOf(message, layers);
     if (line === undefined) continue;
     listener.lines([line]);

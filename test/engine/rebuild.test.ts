@@ -3,6 +3,7 @@ import { connectEngine } from '../../src/engine/connect.ts';
 import { GitRepository } from '../unit/fixtures/git-repository.ts';
 import { until } from '../unit/fixtures/until.ts';
 import { fresh, page } from './fixtures/applications.ts';
+import { PoolProcess } from './fixtures/pool-process.ts';
 import { Registry } from './fixtures/registry.ts';
 import { TestPool } from './fixtures/test-pool.ts';
 
@@ -131,4 +132,30 @@ test('a rebuild is refused while the preview is being made, and to other sites',
   expect((await pool.visit(commit, { path: '/_pool/rebuild' })).status).toBe(405);
   expect((await pool.visit(commit)).text).toContain('Busy');
   expect(pool.count('building')).toBe(1);
+});
+
+test('a rebuild whose old container dies goes on, with visitors waiting for it; one that is stopped takes all along', async () => {
+  using repository = new GitRepository();
+  const commit = await repository.commit(page('Rebuilt', [fresh('sleep 2')]));
+  await using pool = await TestPool.open([repository.path]);
+  expect((await pool.visit(commit)).text).toContain('Rebuilt');
+  const again = { ...rebuild, path: '/_pool/rebuild?pull=no' };
+  const builds = async () => (await pool.state(commit)).state.rebuild?.phase === 'building';
+
+  await pool.visit(commit, again);
+  await until('it builds', builds, 10_000);
+  const [old] = await pool.containers();
+  await pool.engine.docker.getContainer(old?.Id ?? '').kill();
+  await until('nothing serves', async () => (await pool.state(commit)).state.phase !== 'ready');
+  expect((await pool.visit(commit)).text).toContain('Rebuilt');
+  const [only, ...others] = await pool.containers();
+  expect([only?.Id === old?.Id, others.length, pool.count('building')]).toEqual([false, 0, 2]);
+
+  const begun = async () => (await pool.visit(commit, again)).status === 303;
+  await until('the one before has cleared up', begun);
+  await until('it builds', builds, 10_000);
+  await PoolProcess.run(['stop', commit, '--data-dir', pool.dataDir]);
+  expect([await pool.containers(), await imagesOf(pool)]).toEqual([[], 1]);
+  expect((await pool.visit(commit)).text, 'from the image that is there').toContain('Rebuilt');
+  expect(pool.count('building')).toBe(2);
 });
