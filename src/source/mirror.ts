@@ -38,7 +38,8 @@ export const PATIENCE: Patience = {
 };
 
 /** How far git is: `Receiving objects:  41% (410/1000), 12.00 MiB | 5.00 MiB/s`. */
-const PROGRESS = /(?:Receiving objects|Resolving deltas|Counting objects): +[0-9]+%[^\r\n]*/;
+const PROGRESS =
+  /(?:(?:Counting|Compressing|Receiving) objects|Resolving deltas): +[0-9]+%[^\r\n]*/;
 
 /** Often enough to see that it goes on, seldom enough for a log. */
 const TELL_MS = 5000;
