@@ -49,11 +49,17 @@ const DAMAGED = /^(fatal|error): .*\b(object|pack|packfile)\b/m;
 
 const REF_FIELDS = ['refname', 'objectname', 'objecttype', '*objectname', '*objecttype'];
 
-/** No hook runs. The transports are the environment's to open: nothing here could widen that. */
+/**
+ * No hook runs. The transports are the environment's to open: nothing here could widen that. All
+ * that is fetched becomes a pack, for git takes single objects apart without a word of progress,
+ * and silence ends a fetch.
+ */
 const MIRROR_CONFIG = `[core]
 	repositoryformatversion = 1
 	bare = true
 	hooksPath = /dev/null
+[fetch]
+	unpackLimit = 1
 [extensions]
 	objectFormat = `;
 

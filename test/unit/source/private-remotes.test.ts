@@ -239,6 +239,8 @@ describe('an https repository', BUSY, () => {
     );
     expect(mirror).toMatchObject({ problem: undefined, fetchedAt: 0, table: { refs: [] } });
     expect(mirror.copying).toContain('being copied for the first time');
+    const far = () => mirror.copying?.includes('(Receiving objects: ') === true;
+    await until('it says how far it is', far, 10_000);
     await mirror.refresh(NEVER);
     expect(mirror.problem).toContain('stopped answering');
     expect(mirror.copying).toBeUndefined();
