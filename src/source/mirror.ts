@@ -39,7 +39,7 @@ export const PATIENCE: Patience = {
 
 /** How far git is: `Receiving objects:  41% (410/1000), 12.00 MiB | 5.00 MiB/s`. */
 const PROGRESS =
-  /(?:(?:Counting|Compressing|Receiving) objects|Resolving deltas): +[0-9]+%[^\r\n]*/;
+  /(?:(?:Counting|Compressing|Receiving) objects|Resolving deltas): +[0-9]+%[^\r\n]*/g;
 
 /** Often enough to see that it goes on, seldom enough for a log. */
 const TELL_MS = 5000;
@@ -267,7 +267,7 @@ export class Mirror {
   }
 
   #hear(words: string): void {
-    const [said] = PROGRESS.exec(words) ?? [];
+    const said = words.match(PROGRESS)?.at(-1);
     if (said === undefined) return;
     this.progress = plainLine(said);
     if (Date.now() - this.#toldAt < TELL_MS) return;

@@ -225,7 +225,8 @@ describe('an https repository', BUSY, () => {
       if (hang) {
         response.write = (chunk: Buffer) =>
           (sent += chunk.length) > 100_000 ? true : write(chunk);
-        response.end = () => response;
+        const end = response.end.bind(response);
+        response.end = () => (sent > 100_000 ? response : end());
       }
       backend(request, response);
     });
