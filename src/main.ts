@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { formatLabel, type RepositoryName, toRepositoryName } from './address/label.ts';
+import { readLogins } from './build/credentials.ts';
 import { imageNames, removeImage } from './build/image.ts';
 import type { Config } from './config/config.ts';
 import { variableNames } from './config/environment.ts';
@@ -129,6 +130,7 @@ export async function openPool(
     engine,
     instance,
     config,
+    logins: readLogins(process.env),
     history,
     submoduleMirrors: new SubmoduleMirrors(parent, signal),
     containers,

@@ -1,16 +1,21 @@
 import PQueue from 'p-queue';
 import { buildImage, builderOf } from './build/builder.ts';
+import type { Logins } from './build/credentials.ts';
 import {
   findImage,
   imageLabels,
   imageName,
   nameImage,
+  PULLED,
+  rebuildTag,
   recipeTag,
+  removeName,
   removeNameless,
 } from './build/image.ts';
+import { pullImage } from './build/pull.ts';
 import type { Config } from './config/config.ts';
 import { environmentOf } from './config/environment.ts';
-import type { RepositoryConfig } from './config/repository.ts';
+import { imageReference, type RepositoryConfig, SHORT } from './config/repository.ts';
 import type { Engine } from './engine/connect.ts';
 import { PreviewError } from './errors.ts';
 import type { BuildQueue } from './preview/build-queue.ts';
@@ -29,6 +34,7 @@ import { onceFetched, type SubmoduleMirrors } from './source/submodule-mirrors.t
 
 /** What the stages of one pool are made of. */
 export interface StageParts {
+  logins: Logins;
   engine: Engine;
   instance: string;
   config: Config;
@@ -51,7 +57,7 @@ const PLANS_AT_ONCE = 4;
 
 /** Binds the stages of the story (`preview/make-preview.ts`) to git, the engine and the configuration. */
 export function bindStages(parts: StageParts): Stages {
-  const { engine, instance, config, history, submoduleMirrors, containers, queue } = parts;
+  const { engine, instance, config, logins, history, submoduleMirrors, containers, queue } = parts;
   const { servedOf, hostnameOf, urlOf } = parts;
   const planning = new PQueue({ concurrency: PLANS_AT_ONCE });
   const plan = async (wanted: Wanted, asked: CommitSettings, over: AbortSignal) => {
@@ -85,6 +91,27 @@ export function bindStages(parts: StageParts): Stages {
       if (image !== undefined) await nameImage(engine, image.id, shelf, commit);
       return image;
     },
+    madeElsewhere(wanted) {
+      const { mirror, settings: ours } = servedOf(wanted);
+      const { repository, commit } = wanted;
+      if (ours.image === undefined) return undefined;
+      const found = mirror.table.find(commit.slice(0, SHORT));
+      // Seven digits that stand for another commit too lead to an image of who knows which.
+      const alone = found.kind === 'commit' && found.commit === commit;
+      if (ours.image.includes('{short}') && !alone) return undefined;
+      return imageReference(ours.image, repository, commit);
+    },
+    async pullImage(wanted, reference, anew, listener, over) {
+      const { repository, commit } = wanted;
+      const shelf = { instance, repository };
+      const begun = Date.now();
+      const tag = imageName(shelf, anew ? rebuildTag(commit) : commit);
+      const labels = imageLabels(shelf, commit, { digest: PULLED, base: reference, notes: [] });
+      const request = { reference, tag, labels, logins };
+      const id = await pullImage(engine, request, listener, config.buildTimeoutMs, over);
+      if (id === undefined) return undefined;
+      return { id, build: { reused: true, pulled: reference, ms: Date.now() - begun } };
+    },
     queue: (wanted, { digest }, build, over) =>
       queue.turn(previewId(wanted), `${wanted.repository}/${digest}`, build, over),
     async openContext(wanted, asked, over) {
@@ -103,11 +130,9 @@ export function bindStages(parts: StageParts): Stages {
     },
     async buildImage({ repository, commit }, recipe, context, anew, listener, over) {
       const shelf = { instance, repository };
-      const tag = imageName(shelf, recipeTag(recipe.digest));
-      const request = { context, tag, labels: imageLabels(shelf, commit, recipe), anew };
-      // Whatever comes of it: the context is open, and only the build closes it.
-      const old =
-        anew && (await findImage(engine, shelf, commit, commit, over).catch(() => undefined));
+      const tag = imageName(shelf, anew ? rebuildTag(commit) : recipeTag(recipe.digest));
+      const labels = imageLabels(shelf, commit, recipe);
+      const request = { context, tag, labels, access: { hosts: config.registries, logins }, anew };
       listener.lines(recipe.notes.map((note) => `pool: ${note}`));
       const { id, build } = await buildImage(
         engine,
@@ -118,15 +143,26 @@ export function bindStages(parts: StageParts): Stages {
       ).catch((error: unknown) => {
         throw withNotes(error, recipe.notes);
       });
-      await nameImage(engine, id, shelf, commit);
-      // Where it cannot be removed it takes room, and no more.
-      if (old !== undefined) await removeNameless(engine, old.id).catch(() => {});
+      if (anew === undefined) await nameImage(engine, id, shelf, commit);
       const { digest, base, asksForCommit, notes } = recipe;
       const { documentation } = context;
       const origin = { recipe: digest, base, notes: notes.length === 0 ? undefined : [...notes] };
       return { id, build: { ...build, ...origin, asksForCommit, documentation } };
     },
-    startContainer(wanted, image, asked, over) {
+    async replaceImage({ repository, commit }, { id, build }, over) {
+      const shelf = { instance, repository };
+      const old = await findImage(engine, shelf, commit, commit, over);
+      const { recipe } = build;
+      if (recipe !== undefined) await nameImage(engine, id, shelf, recipeTag(recipe));
+      await nameImage(engine, id, shelf, commit);
+      return old?.id;
+    },
+    async clearAway({ repository, commit }, old) {
+      const name = imageName({ instance, repository }, rebuildTag(commit));
+      await removeName(engine, name).catch(() => {});
+      if (old !== undefined) await removeNameless(engine, old).catch(() => {});
+    },
+    startContainer(wanted, image, asked, beside, over) {
       const { repository, commit } = wanted;
       const hostname = hostnameOf(wanted);
       const environment = {
@@ -139,7 +175,8 @@ export function bindStages(parts: StageParts): Stages {
       };
       const name = `pool-${instance}-${repository}-${commit}`;
       const { port: ports = [] } = asked;
-      return containers.start({ image, name, repository, commit, environment, ports }, over);
+      const request = { image, name, repository, commit, environment, ports };
+      return containers.start({ ...request, beside: beside?.containerId }, over);
     },
     holdContainer: (endpoint) => containers.hold(endpoint),
     awaitReady(wanted, container, { health, protocol }, listener, over) {

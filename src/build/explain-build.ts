@@ -1,5 +1,6 @@
 import { diskFull } from '../engine/engine-error.ts';
 import { type ErrorCode, PreviewError } from '../errors.ts';
+import { registryOf } from './credentials.ts';
 import { plainLine } from '../plain-text.ts';
 import { itSaid, reachedNoHost } from '../telling-line.ts';
 
@@ -10,6 +11,13 @@ const UNPARSED =
 /** How engines say that an image is not there, or that its registry cannot be reached. */
 const BASE_IMAGE =
   /pull access denied|manifest (for|unknown)|failed to resolve|failed to do request|repository does not exist|dial tcp|no such host|i\/o timeout|TLS handshake|toomanyrequests|unauthorized/i;
+
+/** How they say that a registry shows an image only to those whom it knows. */
+const LOGIN =
+  /no basic auth credentials|no active sessions|unauthorized|authentication required|access denied|403 Forbidden|insufficient_scope/i;
+
+/** The step of either builder that looks for an image. */
+const LOOKS_FOR = /^(?:FROM (?:--\S+ )*|COPY .*--from=|\[internal\] load metadata for )(\S+)/i;
 
 /**
  * Turns the sentence with which a builder ended into one for people. Messages differ between the
@@ -46,6 +54,10 @@ export function explainBuild(
         ? 'It needs a host that builds on this engine do not reach. See to that, then retry.'
         : 'Read the end of the log, mend it in a new commit, and visit that one.',
     );
+  }
+  const image = LOOKS_FOR.exec(step ?? '')?.[1];
+  if (image !== undefined && LOGIN.test(said)) {
+    return told('base-image', `A base image cannot be had: ${what}.`, howToLogIn(said, image));
   }
   if (/no active sessions/i.test(said)) {
     return told(
@@ -87,6 +99,13 @@ export function explainBuild(
     `The build failed: ${what}.`,
     'Read the end of the log, mend it in a new commit, and visit that one.',
   );
+}
+
+/** What to do where a registry wants to know who asks. */
+function howToLogIn(said: string, image: string): string {
+  const [, url, host = url] = /:\/\/([^/"]+)\/v2\/|from host (\S+)/.exec(said) ?? [];
+  const registry = host ?? (image.includes('$') ? '<its registry>' : registryOf(image));
+  return `Check the name of the image. Where it is private, run "docker login ${registry}" as the user that pool runs as, and let builds use that: registries: ['${registry}'] in pool.config.ts. Then retry.`;
 }
 
 /** Prefixes that say which part of the builder speaks, not what is wrong; and which resolver was asked. */

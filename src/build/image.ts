@@ -9,6 +9,10 @@ const Origin = {
   recipe: z.string().optional(),
   /** The image that it stands on, as the Dockerfile spells it. */
   base: z.string().optional(),
+  /** The name of the image that CI made, where that was pulled. */
+  pulled: z.string().optional(),
+  /** The name under which it was looked for in a registry that has no such image. */
+  missing: z.string().optional(),
   /** When it was built, in ms of the epoch. */
   builtAt: z.number().optional(),
   /** What a person should know of its context. */
@@ -46,6 +50,9 @@ export const BuildSummary = z.discriminatedUnion('reused', [
 ]);
 export type BuildSummary = z.infer<typeof BuildSummary>;
 
+/** Stands in the place of a recipe's digest in the label of an image that was pulled. */
+export const PULLED = 'pulled';
+
 /** An image that is ready to be started. */
 export interface Image {
   id: string;
@@ -66,6 +73,11 @@ export function imageName({ instance, repository }: Shelf, tag: string): string 
 /** The tag of a recipe's image: the newest, where it was built more than once. */
 export function recipeTag(digest: string): string {
   return `recipe-${digest}`;
+}
+
+/** The tag of an image that was built anew, and did not answer yet. */
+export function rebuildTag(commit: string): string {
+  return `rebuild-${commit}`;
 }
 
 /** The labels of an image. `commit` is the one it was built for; others may come to share it. */
@@ -108,7 +120,16 @@ export async function findImage(
   const [recipe, base, told = ''] = written[LABEL.recipe]?.split(' ') ?? [];
   const notes = told === '' ? undefined : decodeURIComponent(told).split('\n');
   const builtAt = image.Created * 1000;
-  return { id: image.Id, build: { reused: true, how, from, recipe, base, builtAt, notes } };
+  const origin = recipe === PULLED ? { pulled: base } : { recipe, base };
+  return { id: image.Id, build: { reused: true, how, from, ...origin, builtAt, notes } };
+}
+
+/** Takes a name from an image; one without another name is removed. */
+export async function removeName({ docker }: Engine, name: string): Promise<void> {
+  const gone = askEngine('removing the name of an image', docker.getImage(name).remove());
+  await gone.catch((error: unknown) => {
+    if (!isMissing(error)) throw error;
+  });
 }
 
 /** Removes an image that a rebuild left without a name. One that a container runs on stays. */
@@ -143,6 +164,8 @@ export async function imageNames(engine: Engine, instance: string): Promise<stri
 /** Takes a commit's name from its image, and removes the image where no other commit has it. */
 export async function removeImage(engine: Engine, shelf: Shelf, commit: string): Promise<void> {
   const name = imageName(shelf, commit);
+  // Of a rebuild that was killed.
+  await removeName(engine, imageName(shelf, rebuildTag(commit)));
   try {
     const looked = engine.docker.getImage(name).inspect();
     const { RepoTags: names } = await askEngine('looking at the image', looked);

@@ -133,6 +133,19 @@ function schemaIn(folderOf: FolderOf) {
      * @default 'auto'
      * @example 'classic' */
     builder: z.enum(['auto', 'buildkit', 'classic']).default('auto'),
+    /** Registries whose logins builds may use, out of the file of `docker login`: a commit's Dockerfile may then name any image there that the login can read.
+     * @default []
+     * @example ['ghcr.io', 'registry.example.com:5000'] */
+    registries: z
+      .array(
+        z
+          .string()
+          .regex(
+            /^[a-z0-9.-]+(:[0-9]{1,5})?$/,
+            'expected a registry such as ghcr.io, with no path',
+          ),
+      )
+      .default([]),
     /** Builds at once: one keeps the machine usable for those who visit.
      * @default 1
      * @example 2 */

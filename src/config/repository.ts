@@ -6,6 +6,13 @@ import { toRemotePlace } from '../source/remote-place.ts';
 import { toRemoteUrl, transportOf } from '../source/remote-url.ts';
 import { strict } from './strict.ts';
 
+/** As git, and what names images in CI, shorten an id. */
+export const SHORT = 7;
+
+/** A registry that may be left out, a path, and a tag; as the engine has it. */
+const REFERENCE =
+  /^([a-zA-Z0-9.-]+(:[0-9]{1,5})?\/)?[a-z0-9]+([._-]+[a-z0-9]+)*(\/[a-z0-9]+([._-]+[a-z0-9]+)*)*:[\w][\w.-]{0,127}$/;
+
 const Name = z.string().transform((text, context) => {
   const name = toRepositoryName(text);
   if (name !== undefined) return name;
@@ -127,13 +134,27 @@ export function repositoryIn(folder: string) {
         z
           .string()
           .transform((text) => (/^\.{0,2}\//.test(text) ? resolve(folder, text) : text))
-          .refine(isPrefix, 'expected an https or ssh URL, or the path of a folder'),
+          .refine(
+            isPrefix,
+            'expected an https or ssh URL, or a path that begins with /, ./ or ../',
+          ),
       )
       .default([]),
     /** Whether builds get the files that Git LFS keeps, instead of their pointers. From https and ssh remotes that takes git-lfs.
      * @default false
      * @example true */
     lfs: z.boolean().default(false),
+    /** The image that CI made of a commit: pulled where its registry has it, else the commit is built. `{commit}` or `{short}`, its first seven digits, must be in it; `{repository}` may.
+     * @default undefined
+     * @example 'registry.example.com/shop:{commit}' */
+    image: z
+      .string()
+      .refine((image) => /\{(commit|short)\}/.test(image), 'expected {commit} or {short} in it')
+      .refine(
+        (image) => REFERENCE.test(imageReference(image, 'shop', '0'.repeat(64))),
+        'expected an image with a tag such as registry.example.com/shop:{commit}',
+      )
+      .optional(),
     ...environment(folder),
     /** Environment on top of it for commits that a matching branch or tag points at, in order.
      * @default []
@@ -173,6 +194,7 @@ export function repositoryIn(folder: string) {
         refs,
         submodules,
         lfs,
+        image,
         ...access
       }) => ({
         name: name ?? nameOf(url),
@@ -180,6 +202,7 @@ export function repositoryIn(folder: string) {
         access,
         submodules,
         lfs,
+        image,
         /** What a commit's own settings start from. */
         settings: {
           ...(context === undefined ? {} : { context }),
@@ -197,6 +220,15 @@ export function repositoryIn(folder: string) {
 
 /** One repository that is served, and what its previews are given. */
 export type RepositoryConfig = z.output<ReturnType<typeof repositoryIn>>;
+
+/** The name of the image that CI made of a commit. */
+export function imageReference(image: string, repository: string, commit: string): string {
+  const values = { commit, short: commit.slice(0, SHORT), repository };
+  return Object.entries(values).reduce(
+    (text, [name, value]) => text.replaceAll(`{${name}}`, value),
+    image,
+  );
+}
 
 /** Variables of a container that are pool's alone. */
 export function isPools(name: string): boolean {

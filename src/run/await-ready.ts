@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Port } from '../address/label.ts';
 import { PreviewError } from '../errors.ts';
+import { itSaid, reachedNoHost } from '../telling-line.ts';
 import type { Containers, Health, StartedContainer, Vitals } from './containers.ts';
 import { untilElsewhere } from './elsewhere.ts';
 import type { Endpoint } from './endpoint.ts';
 import { type ListeningSocket, whereItListens } from './listening.ts';
 import { askHttp, type Declared } from './probe.ts';
-import { itSaid, reachedNoHost } from '../telling-line.ts';
 
 /** Between two questions: short beside any start, long beside what a question costs. */
 const ASK_EVERY_MS = 25;
@@ -152,7 +152,7 @@ async function pause(ms: number, over: AbortSignal): Promise<void> {
 /** What is told of an application that ended, before or after it was ready; `said` are its last lines. */
 export function exited(
   vitals: Vitals | undefined,
-  when: string,
+  when: 'before it answered' | 'after it was ready',
   said: readonly string[],
 ): PreviewError {
   if (vitals === undefined) {
@@ -172,7 +172,7 @@ export function exited(
   return new PreviewError(
     'exited',
     `The application exited with code ${vitals.exitCode} ${when}${itSaid(said)}.`,
-    `${afterExit(vitals.exitCode, said)} Its last lines are at the end of the log.`,
+    `${when === 'before it answered' ? nextStep(vitals.exitCode, said) : MEND} Its last lines are at the end of the log.`,
   );
 }
 
@@ -181,17 +181,23 @@ const NO_SERVICE = /ECONNREFUSED|connection refused|could not connect/i;
 const NO_VARIABLE =
   /\b(?=\w*_)[A-Z0-9_]{3,}\b.*\b(is )?(not set|not defined|missing|required)\b|\benvironment variables?\b|^\s*KeyError: '[A-Z0-9_]+'/;
 
-function afterExit(code: number, said: readonly string[]): string {
+const MEND = 'Mend it in a new commit, or retry.';
+
+/** More of a line would make the expressions above slow, and says nothing more. */
+const READ = 500;
+
+function nextStep(code: number, said: readonly string[]): string {
+  const lines = said.map((line) => line.slice(0, READ));
   if (code === 0) {
     return 'It ended by itself. A Dockerfile without CMD and ENTRYPOINT runs what its base image does: say there what to run, in a new commit.';
   }
-  if (reachedNoHost(said) || said.some((line) => NO_SERVICE.test(line))) {
+  if (reachedNoHost(lines) || lines.some((line) => NO_SERVICE.test(line))) {
     return 'It looks for another service, which pool does not start: give the address of one that runs in "env" of pool.config.ts or .pool.yml, then retry.';
   }
-  if (said.some((line) => NO_VARIABLE.test(line))) {
+  if (lines.some((line) => NO_VARIABLE.test(line))) {
     return 'It wants a variable: give it in "env" of pool.config.ts or .pool.yml, then retry.';
   }
-  return 'Mend it in a new commit, or retry.';
+  return MEND;
 }
 
 function unhealthy({ output }: Health): PreviewError {

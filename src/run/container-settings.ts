@@ -17,8 +17,10 @@ export interface Allowance {
 /** What a container is started for. */
 export interface StartRequest {
   image: Image;
-  /** The container's name, unique in the engine. */
+  /** The container's name, unique in the engine; another where that of `beside` is the same. */
   name: string;
+  /** The id of a container of the same commit that serves meanwhile, and must stay. */
+  beside?: string | undefined;
   repository: string;
   commit: string;
   /** Ports that the commit declares, the default first. */

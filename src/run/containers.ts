@@ -78,6 +78,7 @@ export class Containers {
       const inspected = this.#engine.docker.getImage(request.image.id).inspect();
       const image = await askEngine('looking at the image', inspected, signal);
       const { ExposedPorts, Env, Labels } = image.Config;
+      const named = { ...request, name: await this.#freeName(request) };
       const own = Object.entries(request.environment).map(([name, value]) => `${name}=${value}`);
       const choice = choosePorts({
         declared: request.ports ?? [],
@@ -85,9 +86,9 @@ export class Containers {
         exposed: Object.keys(ExposedPorts ?? {}),
         environment: [...(Env ?? []), ...own],
       });
-      const endpoint = await this.#startOn(request, choice, network, signal);
+      const endpoint = await this.#startOn(named, choice, network, signal);
       const again = async (found: readonly Port[], over: AbortSignal) =>
-        await this.#startOn(request, withFound(choice, found), network, over);
+        await this.#startOn(named, withFound(choice, found), network, over);
       return this.hold(endpoint, again);
     } catch (error) {
       throw asStartError(engineError(error, 'starting the container', signal));
@@ -265,6 +266,11 @@ export class Containers {
       if (isMissing(error)) return undefined;
       throw error;
     }
+  }
+
+  async #freeName({ name, beside }: StartRequest): Promise<string> {
+    const other = beside === undefined ? undefined : await this.#inspect(beside);
+    return other?.Name === `/${name}` ? `${name}-2` : name;
   }
 
   /** What an earlier attempt, killed in the middle, left under this name. */

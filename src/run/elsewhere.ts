@@ -24,19 +24,20 @@ export async function untilElsewhere(
   lines: (lines: readonly string[]) => void,
   over: AbortSignal,
 ): Promise<Port[] | undefined> {
-  let nothingAt = Date.now();
-  let hidden = 0;
+  // In looks and not by a clock, which may be a millisecond behind a timer.
+  let foundMs = 0;
+  let hiddenMs = 0;
   while (!over.aborted) {
     await sleep(LOOK_EVERY_MS, undefined, { signal: over }).catch(() => {});
     if (over.aborted) break;
     const sockets = (await containers.listening(containerId)) ?? [];
     const ports = unpublishedPorts(sockets, published);
-    if (ports.length === 0) nothingAt = Date.now();
+    foundMs = ports.length === 0 ? 0 : foundMs + LOOK_EVERY_MS;
     const reachable = sockets.some(({ port, loopback }) => !loopback && port in published);
     const patienceMs = reachable ? SLOW_ANSWER_MS : SETTLED_MS;
-    if (mayMove && Date.now() - nothingAt >= patienceMs) return ports;
-    hidden = sockets.length > 0 && !reachable ? hidden + LOOK_EVERY_MS : 0;
-    if (hidden === SETTLED_MS) lines([`pool: ${whereItListens(sockets, published).words}`]);
+    if (mayMove && foundMs >= patienceMs) return ports;
+    hiddenMs = sockets.length > 0 && !reachable ? hiddenMs + LOOK_EVERY_MS : 0;
+    if (hiddenMs === SETTLED_MS) lines([`pool: ${whereItListens(sockets, published).words}`]);
   }
   return undefined;
 }

@@ -11,6 +11,8 @@ export interface FoundContainer {
   commit: string;
   /** Its process runs, and its ports are published where pool dials. */
   running: boolean;
+  /** When it was made, in ms of the epoch. */
+  createdAt: number;
   /** Frozen by somebody, which counts as running. */
   paused: boolean;
   endpoint: Endpoint;
@@ -32,6 +34,7 @@ const Binding = z.object({ HostIp: z.string(), HostPort: z.string() });
 export const Inspected = z.object({
   Id: z.string(),
   Name: z.string(),
+  Created: z.string().default(''),
   State: z.object({
     Running: z.boolean(),
     Paused: z.boolean().default(false),
@@ -52,7 +55,7 @@ export type Inspected = z.infer<typeof Inspected>;
  * published on another address than `host` is as good as ended: who answers there is not known.
  */
 export function toFound(
-  { Id, State, Config, HostConfig }: Inspected,
+  { Id, Created, State, Config, HostConfig }: Inspected,
   host: string,
 ): FoundContainer | undefined {
   const labels = Config.Labels;
@@ -65,6 +68,7 @@ export function toFound(
     repository: labels[LABEL.repository] ?? '',
     commit: labels[LABEL.commit] ?? '',
     running: State.Running && bindings.every(({ HostIp }) => HostIp === host),
+    createdAt: Date.parse(Created),
     paused: State.Paused,
     build: build.data,
     endpoint: {

@@ -102,7 +102,7 @@ async function keepSmall(store: string, more: number): Promise<void> {
 
 function explain(error: unknown, repository: Repository, limited: AbortSignal): PreviewError {
   const text = error instanceof Error ? error.message : String(error);
-  if (/'lfs' is not a git command|ENOENT/.test(text)) {
+  if (text.includes("'lfs' is not a git command")) {
     return new PreviewError(
       'repository-unreadable',
       'This commit has files in Git LFS, and git-lfs is not installed where pool runs.',

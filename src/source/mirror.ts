@@ -38,7 +38,8 @@ export const PATIENCE: Patience = {
 };
 
 /** How far git is: `Receiving objects:  41% (410/1000), 12.00 MiB | 5.00 MiB/s`. */
-const PROGRESS = /(?:Receiving objects|Resolving deltas|Counting objects): +[0-9]+%[^\r\n]*/;
+const PROGRESS =
+  /(?:(?:Counting|Compressing|Receiving) objects|Resolving deltas): +[0-9]+%[^\r\n]*/g;
 
 /** Often enough to see that it goes on, seldom enough for a log. */
 const TELL_MS = 5000;
@@ -48,11 +49,17 @@ const DAMAGED = /^(fatal|error): .*\b(object|pack|packfile)\b/m;
 
 const REF_FIELDS = ['refname', 'objectname', 'objecttype', '*objectname', '*objecttype'];
 
-/** No hook runs. The transports are the environment's to open: nothing here could widen that. */
+/**
+ * No hook runs. The transports are the environment's to open: nothing here could widen that. All
+ * that is fetched becomes a pack, for git takes single objects apart without a word of progress,
+ * and silence ends a fetch.
+ */
 const MIRROR_CONFIG = `[core]
 	repositoryformatversion = 1
 	bare = true
 	hooksPath = /dev/null
+[fetch]
+	unpackLimit = 1
 [extensions]
 	objectFormat = `;
 
@@ -212,12 +219,15 @@ export class Mirror {
     this.fetchingSince = Date.now();
     this.#toldAt = Date.now();
     this.problem = await this.#attempt(async () => {
+      const first = this.#seen === undefined;
       this.defaultBranch = await this.#askHead(limited);
       await this.#fetchRefs(limited);
       await this.#readTable(limited);
       if (this.defaultBranch !== undefined) await this.#writeHead(this.defaultBranch);
       await this.#write('pool-source', this.repository.url);
       this.fetchedAt = Date.now();
+      // A first fetch writes a file for each ref: with 50,000 each later look costs seconds.
+      if (first) await this.read(['pack-refs', '--all'], limited);
     }, limited);
     this.#triedAt = Date.now();
     this.fetchingSince = undefined;
@@ -257,7 +267,7 @@ export class Mirror {
   }
 
   #hear(words: string): void {
-    const [said] = PROGRESS.exec(words) ?? [];
+    const said = words.match(PROGRESS)?.at(-1);
     if (said === undefined) return;
     this.progress = plainLine(said);
     if (Date.now() - this.#toldAt < TELL_MS) return;

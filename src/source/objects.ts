@@ -81,7 +81,7 @@ export async function* readBlobs(
   // A pipe that git closed early is reported by its exit code.
   git.stdin.on('error', () => {});
   git.stdin.end(objects.map((object) => `${object}\n`).join(''));
-  const bytes = new ByteReader(git.stdout);
+  const bytes = new ByteReader(git.stdout, git.ended);
   for (const object of objects) {
     const header = await bytes.line();
     const match = /^([0-9a-f]+) blob ([0-9]+)$/.exec(header);
@@ -121,7 +121,7 @@ export async function readTopFile(
   using _ = git;
   git.stdin.on('error', () => {});
   git.stdin.end(`${commit}:${name}\n`);
-  const bytes = new ByteReader(git.stdout);
+  const bytes = new ByteReader(git.stdout, git.ended);
   const match = /^[0-9a-f]+ blob ([0-9]+)$/.exec(await bytes.line());
   if (match === null) return undefined;
   const size = Number(match[1]);
@@ -184,9 +184,11 @@ async function* split(stream: Readable, separator: number): AsyncGenerator<strin
 /** Takes a stream apart into lines and runs of bytes. */
 class ByteReader {
   readonly #source: AsyncIterator<Buffer>;
+  readonly #ended: Promise<void>;
   #held: Buffer = Buffer.alloc(0);
 
-  constructor(stream: Readable) {
+  constructor(stream: Readable, ended: Promise<void>) {
+    this.#ended = ended;
     this.#source = (stream as AsyncIterable<Buffer>)[Symbol.asyncIterator]();
   }
 
@@ -213,7 +215,9 @@ class ByteReader {
 
   async #next(): Promise<Buffer> {
     const { value, done } = await this.#source.next();
-    if (done) throw new Error('git ended in the middle of an object');
-    return value;
+    if (!done) return value;
+    // It says why it ended, an abort first of all.
+    await this.#ended;
+    throw new Error('git ended in the middle of an object');
   }
 }

@@ -5,27 +5,28 @@ export interface RemotePlace {
   folders: readonly string[];
 }
 
-const NETWORK = /^(https|ssh):\/\/(?:([\w.-]+)@)?([a-z0-9][a-z0-9.-]*)(?::([0-9]{1,5}))?(\/.*)?$/is;
+const HOST = String.raw`[A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:]+\]`;
+const USER = '[A-Za-z0-9_][A-Za-z0-9_.-]*';
+const NETWORK = new RegExp(`^(https|ssh)://(?:(${USER})@)?(${HOST})(?::([0-9]{1,5}))?(/.*)?$`, 's');
 /** scp's form: what follows the colon begins at the user's home. */
-const SCP = /^([\w.-]+)@([a-z0-9][a-z0-9.-]*):(.+)$/is;
+const SCP = new RegExp(`^(${USER})@(${HOST}):(.+)$`, 's');
 const USUAL_PORT: Readonly<Record<string, string>> = { https: '443', ssh: '22' };
 /** No `..`, nothing that is an option, an escape or the end of a path for some program. */
 const FOLDER = /^(?!-|\.\.?$)[\p{L}\p{N}_.~+@=, -]+$/u;
 
-/** No server takes a longer one. */
-const URL_LIMIT = 2000;
+/** A longer one is nobody's, and what is told of it stays short. */
+const URL_LIMIT = 500;
 
 /** Takes an https or ssh URL, scp's form, or an absolute path apart; `undefined` for anything else. */
 export function toRemotePlace(url: string): RemotePlace | undefined {
   if (url.length > URL_LIMIT) return undefined;
   const [, scheme = '', user, host = '', port, path = ''] = NETWORK.exec(url) ?? [];
   if (scheme !== '') {
-    const kind = scheme.toLowerCase();
     // A name before the host is ssh's alone: with https it is a password, or hides the host.
-    if (kind === 'https' && user !== undefined) return undefined;
-    const own = port === undefined || port === USUAL_PORT[kind] ? '' : `:${port}`;
+    if (scheme === 'https' && user !== undefined) return undefined;
+    const own = port === undefined || port === USUAL_PORT[scheme] ? '' : `:${port}`;
     const at = user === undefined ? '' : `${user}@`;
-    return place(`${kind}://${at}${host.toLowerCase()}${own}`, path);
+    return place(`${scheme}://${at}${host.toLowerCase()}${own}`, path);
   }
   const [, name, machine = '', below = ''] = SCP.exec(url) ?? [];
   if (name !== undefined) {

@@ -14,6 +14,11 @@ type Sentence = (asked: Asked, found: RegExpMatchArray) => string;
 /** What git and ssh say of a remote, and what it means to whoever configures pool. */
 const SENTENCES: readonly (readonly [RegExp, Sentence])[] = [
   [
+    /attempting to allocate/,
+    ({ host }) =>
+      `what ${host} sends has a file of more than 1 GiB, and pool takes none; remove it there`,
+  ],
+  [
     /REMOTE HOST IDENTIFICATION HAS CHANGED|host key .* has changed/i,
     ({ host, scan }) =>
       `${host} shows another host key than the one in "knownHosts", and somebody may stand between; ask its owners, and only if they changed it put what "${scan}" prints in its place`,
@@ -92,10 +97,6 @@ const SENTENCES: readonly (readonly [RegExp, Sentence])[] = [
       `${host} answers with something that is not Git; look whether the URL is one that "git clone" takes`,
   ],
   [/cannot run ssh|ssh: not found/, () => 'there is no ssh; install openssh-client'],
-  [
-    /dubious ownership/,
-    () => "git takes it for somebody else's; let the user who runs pool own it",
-  ],
 ];
 
 /** What a failed fetch means, with the next step; the words of git itself where they are new to us. */

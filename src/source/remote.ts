@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
-import { access as mayOpen, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { access as mayOpen, realpath, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import type { RepositoryName } from '../address/label.ts';
 import { gitEnvironment, named } from './git-environment.ts';
 import { FETCHING } from './left-over-git.ts';
@@ -58,7 +58,8 @@ const TOKEN_HELPER = [
  * only ones that also its other side on this machine believes. No secret is in it.
  */
 export async function writeRemoteSettings(folder: string, repository: Repository): Promise<void> {
-  await writeFile(join(folder, '.gitconfig'), settingsFor(repository));
+  const real = await realpath(repository.url).catch(() => repository.url);
+  await writeFile(join(folder, '.gitconfig'), settingsFor(repository, real));
 }
 
 /** The environment of a git process that may reach one repository, and by its own transport alone. */
@@ -96,10 +97,8 @@ export async function accessProblem({
   return undefined;
 }
 
-function settingsFor({
-  url,
-  access: { sshKey, knownHosts, tokenFile, tokenEnv } = {},
-}: Repository) {
+function settingsFor({ url, access = {} }: Repository, real: string): string {
+  const { sshKey, knownHosts, tokenFile, tokenEnv } = access;
   const ssh = [
     SSH,
     ...(sshKey === undefined ? [] : [SSH_KEY]),
@@ -117,9 +116,10 @@ function settingsFor({
   if (tokenFile !== undefined || tokenEnv !== undefined) {
     lines.push(`[credential ${quote(new URL(url).origin)}]`, `helper = ${quote(TOKEN_HELPER)}`);
   }
-  // A repository of another user, mounted from elsewhere: just this one.
+  // A repository of another user, mounted from elsewhere: just this one, as git may spell it.
   if (transportOf(url) === 'file') {
-    lines.push('[safe]', ...[url, join(url, '.git')].map((path) => `directory = ${quote(path)}`));
+    const paths = [resolve(url), real].flatMap((path) => [path, join(path, '.git')]);
+    lines.push('[safe]', ...paths.map((path) => `directory = ${quote(path)}`));
   }
   return `${lines.join('\n')}\n`;
 }

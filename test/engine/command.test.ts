@@ -19,7 +19,7 @@ test('a wrong command line is told whole, and exits with 2', async () => {
   const { code, errors } = await PoolProcess.run([
     'serve',
     '--repository',
-    'ssh://host/x',
+    'ftp://host/x',
     '--listen',
     'nowhere',
     '--domian',
@@ -29,7 +29,7 @@ test('a wrong command line is told whole, and exits with 2', async () => {
   ]);
   expect(code).toBe(2);
   expect(errors).toContain(
-    '--repository: expected the path of a Git repository or an https URL; came "ssh://host/x"',
+    '--repository: expected the path of a Git repository or an https URL, ssh://user@host/path or user@host:path; came "ftp://host/x"',
   );
   expect(errors).toContain('--listen: expected <host>:<port>');
   expect(errors).toContain('--domian: is no flag');
@@ -50,7 +50,7 @@ test('no repository, a folder that is none, and no engine each get a sentence an
   const data = ['--data-dir', `${folder.path}/data`, '--listen', '127.0.0.1:0'];
   const none = await PoolProcess.run(['serve', '--repository', folder.path, ...data]);
   expect(none).toMatchObject({ code: 1, errors: expect.stringContaining('cannot be read') });
-  expect(none.errors).toContain('git ls-remote');
+  expect(none.errors).toContain('pool doctor');
 
   using repository = new GitRepository();
   await repository.commit(page('x'));

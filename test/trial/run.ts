@@ -10,7 +10,7 @@ import { PoolProcess } from '../engine/fixtures/pool-process.ts';
 import { TemporaryFolder } from '../unit/fixtures/git-repository.ts';
 import { commitsOf } from './commits.ts';
 import { readList, settingsOf, type TrialEntry } from './list.ts';
-import { line, table, type Tried } from './table.ts';
+import { line, table, type Tried, withTable } from './table.ts';
 import { type Outcome, visit } from './visit.ts';
 
 /**
@@ -30,9 +30,11 @@ const START_LIMIT_MS = 60_000;
 const engine = await connectEngine(undefined, process.env);
 const list = readList(positionals[0] ?? join(import.meta.dirname, 'list.yml'));
 const tried: Tried[] = [];
-for (const entry of list.filter(({ name }) => name === (values.only ?? name)))
+for (const entry of list.filter(({ name }) => name === (values.only ?? name))) {
   tried.push(await tryOut(entry));
-if (values.write !== undefined) write(values.write, `${await setUp()}\n\n${table(tried)}`);
+  // A trial takes long: one that is ended has written what it came to.
+  if (values.write !== undefined) write(values.write, `${await setUp()}\n\n${table(tried)}`);
+}
 process.stdout.write(table(tried));
 
 /** A pool of its own for each repository: one that cannot be read is in nobody's way. */
@@ -70,15 +72,9 @@ function configure(entry: TrialEntry, dataDir: string): string {
   return file;
 }
 
-const BEGIN = '<!-- npm run trial -- --write makes what follows. -->\n';
-const END = '<!-- What npm run trial made ends here. -->\n';
-
-/** Replaces what an earlier trial wrote; the words around it are people's. */
-function write(file: string, text: string): void {
-  const [before = '', rest = ''] = (existsSync(file) ? readFileSync(file, 'utf8') : '').split(
-    BEGIN,
-  );
-  writeFileSync(file, `${before}${BEGIN}\n${text}\n${END}${rest.split(END)[1] ?? ''}`);
+function write(file: string, made: string): void {
+  const document = existsSync(file) ? readFileSync(file, 'utf8') : '';
+  writeFileSync(file, withTable(document, made));
 }
 
 async function setUp(): Promise<string> {

@@ -28,6 +28,15 @@ export function table(tried: readonly Tried[]): string {
   ].join('\n');
 }
 
+const BEGIN = '<!-- npm run trial -- --write makes what follows. -->\n';
+const END = '<!-- What npm run trial made ends here. -->\n';
+
+/** A document with `made` in the place of what an earlier trial made, or at its end. */
+export function withTable(document: string, made: string): string {
+  const [before = '', rest = ''] = document.split(BEGIN);
+  return `${before}${BEGIN}\n${made}\n${END}${rest.split(END)[1] ?? ''}`;
+}
+
 /** One line of progress. */
 export function line({ entry, outcomes }: Tried): string {
   const last = outcomes.at(-1);

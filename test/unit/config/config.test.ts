@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { imageReference } from '../../../src/config/repository.ts';
 import { parseConfig } from '../../../src/config/config.ts';
 
 function problemsOf(input: object) {
@@ -12,6 +13,36 @@ function configOf(input: object) {
   if ('problems' in parsed) throw new Error(JSON.stringify(parsed.problems));
   return parsed.config;
 }
+
+const named = (image: string) => ({ repositories: [{ url: '/srv/shop', image }] });
+
+describe('the image that CI made', () => {
+  it.each([
+    [
+      'registry.example.com:5000/team/{repository}:{commit}',
+      `registry.example.com:5000/team/shop:${'a'.repeat(40)}`,
+    ],
+    ['team/app:sha-{short}', 'team/app:sha-aaaaaaa'],
+    ['ghcr.io/team/app/{commit}:latest', `ghcr.io/team/app/${'a'.repeat(40)}:latest`],
+  ])('%s of a commit is %s', (image, reference) => {
+    const [repository] = configOf(named(image)).repositories;
+    expect(imageReference(repository?.image ?? '', 'shop', 'a'.repeat(40))).toBe(reference);
+  });
+
+  it.each([
+    ['team/app:latest', 'expected {commit} or {short} in it'],
+    ['team/app-{commit}', 'expected an image with a tag'],
+    ['Team/App:{commit}', 'expected an image with a tag'],
+    ['https://r.example/app:{commit}', 'expected an image with a tag'],
+    ['r.example/app:{commit}-{branch}', 'expected an image with a tag'],
+    ['-x:{commit}', 'expected an image with a tag'],
+    ['r.example/app:{commit} ', 'expected an image with a tag'],
+  ])('%s is refused', (image, message) => {
+    expect(problemsOf(named(image))).toMatchObject([
+      { key: 'repositories[0].image', message: expect.stringContaining(message) as string },
+    ]);
+  });
+});
 
 describe('a repository', () => {
   it.each([
@@ -338,5 +369,31 @@ describe('everything else', () => {
       'repositories[0].url',
     ]);
     for (const { message } of problems) expect(message).toMatch(/; came /);
+  });
+});
+
+describe('where submodules may come from', () => {
+  it('is a URL, or a path that begins where the configuration stands', () => {
+    const submodules = ['https://git.example.com', 'git@git.example.com:team/', '../libs', '/srv/'];
+    const [repository] = configOf({
+      repositories: [{ url: '/srv/shop', submodules }],
+    }).repositories;
+    const [web, ssh] = submodules;
+    expect(repository?.submodules).toEqual([web, ssh, resolve('../libs'), '/srv']);
+  });
+
+  it.each([
+    '/',
+    '',
+    'libs',
+    'http://git.example.com/team',
+    'https://user@git.example.com/team',
+    'https://git.example.com/team/../other',
+    'ext::sh -c x',
+    'file:///srv/libs',
+    '*',
+  ])('is never %s', (prefix) => {
+    const problems = problemsOf({ repositories: [{ url: '/srv/shop', submodules: [prefix] }] });
+    expect(problems).toMatchObject([{ key: 'repositories[0].submodules[0]' }]);
   });
 });

@@ -264,6 +264,22 @@ describe('an application that ends before it answers is told so, with its last l
     expect(exited(vitals, 'before it answered', said).next).toMatch(next);
   });
 
+  it('and is not told of a missing CMD once it was ready', () => {
+    const vitals = { running: false, exitCode: 0, outOfMemory: false };
+    expect(exited(vitals, 'after it was ready', ['bye']).next).not.toContain('CMD');
+  });
+
+  it('in no time to speak of, whatever it wrote', () => {
+    const begun = process.cpuUsage();
+    for (const word of ['A_A ', 'KeyError: ', 'error', 'is not ', 'npm ERR! '])
+      exited(
+        { running: false, exitCode: 1, outOfMemory: false },
+        'before it answered',
+        Array.from({ length: 40 }, () => word.repeat(16_384 / word.length)),
+      );
+    expect(process.cpuUsage(begun).user / 1000).toBeLessThan(1000);
+  });
+
   it('soon, also where it accepts and never answers', async () => {
     await using silent = await tcpServer(() => {});
     const begun = Date.now();

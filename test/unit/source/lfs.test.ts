@@ -12,7 +12,7 @@ import { Mirror } from '../../../src/source/mirror.ts';
 import { recipeOf } from '../../../src/source/recipe.ts';
 import { GitRepository, TemporaryFolder } from '../fixtures/git-repository.ts';
 import { LfsServer, pointerTo } from '../fixtures/lfs-server.ts';
-import { TOKEN } from '../fixtures/remotes.ts';
+import { sshServer, TOKEN } from '../fixtures/remotes.ts';
 import { unpack } from '../fixtures/unpack.ts';
 import { NEVER } from '../fixtures/until.ts';
 
@@ -114,6 +114,26 @@ describe('of a repository on this machine, what Git LFS keeps', () => {
     expect(await digest(plain, true)).toBe(await digest(plain, false));
     const pointed = await repository.commit({ 'a.bin': pointerTo('film') });
     expect(await digest(pointed, true)).not.toBe(await digest(pointed, false));
+  });
+
+  it('is asked of a submodule where the submodule is from', async () => {
+    using library = new GitRepository();
+    using repository = new GitRepository();
+    await keep(library, 'film');
+    const inner = await library.commit({ 'a.bin': pointerTo('film') });
+    const modules = `[submodule "lib"]\n\tpath = lib\n\turl = ${library.path}\n`;
+    await repository.commit({ Dockerfile: DOCKERFILE, '.gitmodules': modules });
+    repository.git(['update-index', '--add', '--cacheinfo', `160000,${inner},lib`]);
+    repository.git(['commit', '--quiet', '--message', 'Library']);
+    const planned = await planContext(repository.gitDir, repository.id('HEAD'), {}, NEVER, {
+      repository: { name: NAME, url: repository.path },
+      submodules: [library.path],
+      lfs: true,
+      since: 0,
+      mirrors: { open: () => library.gitDir },
+    });
+    const { stream } = await openContext(planned, 0, NEVER);
+    expect(await unpack(stream)).toMatchObject({ 'lib/a.bin': 'film' });
   });
 
   it('fails in words where it is not there, or is not what its name says', async () => {
@@ -235,7 +255,7 @@ describe('of a repository over https, what Git LFS keeps', () => {
     const commit = await server.repository.commit({ 'a.bin': server.keep('uninstalled') });
     await mirror.refresh(NEVER);
     const only = join(folder.path, 'bin');
-    await mkdir(only);
+    await mkdir(only, { recursive: true });
     const git = execFileSync('git', ['--exec-path'], { encoding: 'utf8' }).trim();
     writeFileSync(join(only, 'git'), `#!/bin/sh\nexec ${git}/git "$@"\n`, { mode: 0o755 });
     process.env['PATH'] = only;
@@ -245,6 +265,31 @@ describe('of a repository over https, what Git LFS keeps', () => {
       ours: true,
       message: 'This commit has files in Git LFS, and git-lfs is not installed where pool runs.',
     });
+  });
+
+  it('is fetched by what the host says over ssh as well', async () => {
+    await using host = await sshServer(folder.path);
+    const token = Buffer.from(`x-access-token:${TOKEN}`).toString('base64');
+    const said = { href: `${server.url}/info/lfs`, header: { Authorization: `Basic ${token}` } };
+    await mkdir(join(folder.path, 'bin'), { recursive: true });
+    const program = join(folder.path, 'bin/git-lfs-authenticate');
+    writeFileSync(program, `#!/bin/sh\necho '${JSON.stringify(said)}'\n`, { mode: 0o755 });
+    const commit = await server.repository.commit({ 'a.bin': server.keep('by ssh') });
+    const { sshKey, knownHosts } = host;
+    const url = `${host.origin}${server.repository.path}`;
+    const over = { name: NAME, url, access: { sshKey, knownHosts } };
+    const { GIT_SSL_CAINFO: before } = process.env;
+    process.env['GIT_SSL_CAINFO'] = server.caFile;
+    const { folder: gitDir, repository } = await Mirror.open(over, `${folder.path}/ssh`, NEVER);
+    const wanted = { ...NONE, repository, lfs: true };
+    const context = await openContext(
+      await planContext(gitDir, commit, {}, NEVER, wanted),
+      0,
+      NEVER,
+    );
+    expect(await unpack(context.stream)).toMatchObject({ 'a.bin': 'by ssh' });
+    if (before === undefined) delete process.env['GIT_SSL_CAINFO'];
+    else process.env['GIT_SSL_CAINFO'] = before;
   });
 
   it('ends with the wish for it', async () => {

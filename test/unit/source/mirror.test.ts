@@ -1,5 +1,5 @@
 import { mkdir, rename, writeFile } from 'node:fs/promises';
-import { chmodSync, existsSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { commitLabel, toRepositoryName } from '../../../src/address/label.ts';
@@ -91,6 +91,16 @@ describe('a mirror knows', () => {
     await mirror.refresh(NEVER);
     expect(mirror.table.find('main')).toMatchObject({ commit });
   });
+});
+
+it('the refs of a first copy are one file, so that many cost little to look at again', async () => {
+  using remote = new GitRepository();
+  using folder = new TemporaryFolder();
+  await remote.commit({ a: '1' });
+  remote.git(['branch', 'feature/x']);
+  const { folder: mirror } = await open(remote.path, folder.path);
+  expect(readFileSync(join(mirror, 'packed-refs'), 'utf8')).toContain('refs/heads/feature/x');
+  expect(existsSync(join(mirror, 'refs/heads/feature/x'))).toBe(false);
 });
 
 describe('a mirror follows', () => {

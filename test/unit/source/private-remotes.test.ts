@@ -1,5 +1,5 @@
 import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { chown } from 'node:fs/promises';
+import { chown, symlink } from 'node:fs/promises';
 import type { RequestListener } from 'node:http';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -24,6 +24,9 @@ import { type Listening, tcpServer } from '../fixtures/servers.ts';
 import { NEVER, until } from '../fixtures/until.ts';
 
 const NAME = toRepositoryName('shop') ?? expect.fail();
+
+/** Each fetch is a dozen processes: seconds, where the machine builds as well. */
+const BUSY = { timeout: 30_000 };
 
 async function open(url: string, parent: string, access: Access, patience = PATIENCE) {
   return await Mirror.open({ name: NAME, url, access }, parent, NEVER, patience);
@@ -75,7 +78,7 @@ class Host implements AsyncDisposable {
   }
 }
 
-describe('an https repository', () => {
+describe('an https repository', BUSY, () => {
   it('is fetched with the token of a file, which is left on no disk of pool', async () => {
     await using host = await Host.start();
     const { tokenFile } = host;
@@ -145,7 +148,7 @@ describe('an https repository', () => {
       await until('nothing of it is left', () => processesWith(mark).length === 0);
     }
     delete process.env['POOL_TEST_TOKEN'];
-  }, 20_000);
+  });
 
   it('is not followed where it redirects, and the token goes nowhere else', async () => {
     await using host = await Host.start();
@@ -198,7 +201,7 @@ describe('an https repository', () => {
       );
       const access = { tokenFile: host.tokenFile, caFile: host.certificate.caFile };
       const url = httpsUrl(server, host.remote.path);
-      const mirror = await open(url, host.mirrors.path, access, { ...PATIENCE, silenceMs: 1000 });
+      const mirror = await open(url, host.mirrors.path, access, { ...PATIENCE, silenceMs: 2000 });
       const { table } = mirror;
       expect(table.refs).toHaveLength(1);
       now = answer;
@@ -222,12 +225,13 @@ describe('an https repository', () => {
       if (hang) {
         response.write = (chunk: Buffer) =>
           (sent += chunk.length) > 100_000 ? true : write(chunk);
-        response.end = () => response;
+        const end = response.end.bind(response);
+        response.end = () => (sent > 100_000 ? response : end());
       }
       backend(request, response);
     });
     const access = { tokenFile: host.tokenFile, caFile: host.certificate.caFile };
-    const patience = { ...PATIENCE, firstMs: 50, silenceMs: 1000 };
+    const patience = { ...PATIENCE, firstMs: 50, silenceMs: 2000 };
     const mirror = await open(
       httpsUrl(server, host.remote.path),
       host.mirrors.path,
@@ -236,6 +240,8 @@ describe('an https repository', () => {
     );
     expect(mirror).toMatchObject({ problem: undefined, fetchedAt: 0, table: { refs: [] } });
     expect(mirror.copying).toContain('being copied for the first time');
+    const far = () => mirror.copying?.includes('(Receiving objects: ') === true;
+    await until('it says how far it is', far, 10_000);
     await mirror.refresh(NEVER);
     expect(mirror.problem).toContain('stopped answering');
     expect(mirror.copying).toBeUndefined();
@@ -243,7 +249,7 @@ describe('an https repository', () => {
     await mirror.refresh(NEVER);
     expect(mirror.problem).toBeUndefined();
     expect(mirror.table.find('main')).toMatchObject({ commit: host.remote.id('HEAD') });
-  }, 10_000);
+  });
 
   it('that is down, or leads nowhere, is told in words', async () => {
     using folder = new TemporaryFolder();
@@ -256,7 +262,7 @@ describe('an https repository', () => {
   });
 });
 
-describe('an ssh repository', () => {
+describe('an ssh repository', BUSY, () => {
   it('is fetched with its deploy key from the host that is known, and from no other', async () => {
     // Its sshd hands no protocol on: the oldest one must tell of the longer ids too.
     using remote = new GitRepository('sha256');
@@ -300,7 +306,7 @@ describe('an ssh repository', () => {
       /shows another host key than the one in "knownHosts".*ssh-keyscan/,
     );
     expect(mirror.table.refs).toHaveLength(1);
-  }, 20_000);
+  });
 
   it('that takes the connection and says nothing is not waited for by the start', async () => {
     using folder = new TemporaryFolder();
@@ -323,7 +329,7 @@ describe('an ssh repository', () => {
   });
 });
 
-describe('a repository on this machine', () => {
+describe('a repository on this machine', BUSY, () => {
   it('may be of another user: its path was named, and that one alone is believed', async () => {
     using remote = new GitRepository();
     using folder = new TemporaryFolder();
@@ -331,7 +337,9 @@ describe('a repository on this machine', () => {
     // Only root can give files away; to all others the own ones are no strangers.
     if (process.getuid?.() === 0)
       for (const path of [remote.path, remote.gitDir]) await chown(path, 12_345, 12_345);
-    for (const [index, url] of [remote.path, remote.gitDir].entries()) {
+    const link = join(folder.path, 'link');
+    await symlink(remote.path, link);
+    for (const [index, url] of [remote.path, remote.gitDir, link, `${link}/`].entries()) {
       const parent = join(folder.path, String(index));
       expect((await open(url, parent, {})).table.refs).toHaveLength(1);
     }

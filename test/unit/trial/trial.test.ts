@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { commitsOf, spread } from '../../trial/commits.ts';
 import { readList, settingsOf } from '../../trial/list.ts';
-import { table } from '../../trial/table.ts';
+import { table, withTable } from '../../trial/table.ts';
 import type { Outcome } from '../../trial/visit.ts';
 import { GitRepository, TemporaryFolder } from '../fixtures/git-repository.ts';
 
@@ -100,4 +100,11 @@ test('the table has a row for each commit, and what was said cannot end a cell',
     '2 commits of 2 repositories: 1 ready, 1 failed.',
     '',
   ]);
+});
+
+test('a document keeps what people wrote around the table', () => {
+  const first = withTable('# Trial\n\n', 'one');
+  expect(first).toMatch(/^# Trial\n\n<!--.*-->\n\none\n<!--.*-->\n$/);
+  const second = withTable(`${first}\nThe end.\n`, 'two');
+  expect(second).toBe(`${first.replace('one', 'two')}\nThe end.\n`);
 });
