@@ -1,13 +1,11 @@
 import { connect, type Socket } from 'node:net';
 import { AnswerReader } from './answer-reader.ts';
 import { RequestBody } from './request-body.ts';
-import type { Listener, Sending } from './sending.ts';
+import { KEEPABLE_BYTES, type Listener, type Sending } from './sending.ts';
 import type { UpstreamAddress } from './upstream.ts';
 
 /** Read into by all connections: what comes is small, and copied before the next read. */
 const BUFFER = Buffer.allocUnsafeSlow(65_536);
-/** From so many bytes on a connection reads into a buffer of its own, which need not be copied. */
-const BIG_BYTES = 16_384;
 /** Fewer reads and writes for each megabyte, and still small beside what the kernel keeps. */
 const OWN_BYTES = 131_072;
 
@@ -93,7 +91,7 @@ export class Connection {
   }
 
   #read(buffer: Buffer, length: number): boolean {
-    if (buffer === BUFFER && length >= BIG_BYTES) {
+    if (buffer === BUFFER && length >= KEEPABLE_BYTES) {
       this.#buffer = Buffer.allocUnsafeSlow(OWN_BYTES);
       buffer.copy(this.#buffer, 0, 0, length);
     }

@@ -12,14 +12,11 @@ import {
 import type { Limits } from './limits.ts';
 import { hasBody, type Place, stillArrives } from './places.ts';
 import { Refusal } from './refusal.ts';
-import type { AnswerHead, Listener, Sending } from './sending.ts';
+import { type AnswerHead, KEEPABLE_BYTES, type Listener, type Sending } from './sending.ts';
 import type { Upstream } from './upstream.ts';
 
 /** May be sent twice without harm (RFC 9110, section 9.2.1). */
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
-
-/** To copy so little costs less than to see whether it could be written at once. */
-const COPIED_BYTES = 8192;
 
 /** What a forwarded exchange needs beside its two ends. */
 export interface ForwardOptions {
@@ -160,7 +157,7 @@ class Forwarding implements Listener {
   onData(bytes: Buffer, last: boolean): boolean {
     if (this.#state !== 'answering') return false;
     const { response } = this.#ends;
-    const small = bytes.length < COPIED_BYTES;
+    const small = bytes.length < KEEPABLE_BYTES;
     if (last && small) {
       this.#state = 'answered';
       // As text it is written in one piece with its head, which is text too.

@@ -16,6 +16,13 @@ export interface AnswerHead {
   headers: readonly string[];
 }
 
+/**
+ * Pieces of so many bytes on lie in memory of their connection alone, and may be kept; smaller ones in
+ * memory that all connections read into. To copy less costs less than to see whether it could be
+ * written at once.
+ */
+export const KEEPABLE_BYTES = 8192;
+
 /** Who hears what an upstream says to one request. */
 export interface Listener {
   /** A 1xx other than 101: more is to come. */
@@ -23,8 +30,8 @@ export interface Listener {
   /** `followed`: bytes of the body come with it. */
   onAnswer(head: AnswerHead, followed: boolean): void;
   /**
-   * Bytes of the body, lent for the time of the call unless it returns true; `last` where it is sure
-   * that none follow.
+   * Bytes of the body, lent for the time of the call unless it returns true, which it may from
+   * `KEEPABLE_BYTES` on; `last` where it is sure that none follow.
    */
   onData(bytes: Buffer, last: boolean): boolean;
   /** The answer is whole. */
