@@ -238,7 +238,7 @@ describe('the tree is tidy', () => {
   });
 
   it('files are named after what they export, in kebab-case', () => {
-    const found = TRACKED.filter((path) => /^(src|test)\/.*\.(ts|js|css)$/.test(path)).filter(
+    const found = TRACKED.filter((path) => /^(src|test|bench)\/.*\.(ts|js|css)$/.test(path)).filter(
       (path) =>
         !/^[a-z0-9-]+(\.(test|client|config))?\.(ts|js|css)$/.test(path.split('/').at(-1) ?? ''),
     );
