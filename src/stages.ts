@@ -18,7 +18,7 @@ import { previewId } from './preview/preview.ts';
 import { awaitReady } from './run/await-ready.ts';
 import type { Containers } from './run/containers.ts';
 import { type CommitSettings, readSettings } from './source/commit-settings.ts';
-import { openContext, planContext } from './source/context.ts';
+import { type ContextPlan, openContext, planContext } from './source/context.ts';
 import { documentationChange } from './source/documentation.ts';
 import type { History } from './source/history.ts';
 import type { Mirror } from './source/mirror.ts';
@@ -51,11 +51,18 @@ export function bindStages(parts: StageParts): Stages {
   const { engine, instance, config, history, containers, queue } = parts;
   const { servedOf, hostnameOf, urlOf } = parts;
   const planning = new PQueue({ concurrency: PLANS_AT_ONCE });
-  const plan = (wanted: Wanted, asked: CommitSettings, over: AbortSignal) =>
-    planning.add(
+  // Weakly: a build whose turn comes at once finds its plan here, and none waits in the queue.
+  const plans = new WeakMap<CommitSettings, WeakRef<ContextPlan>>();
+  const plan = async (wanted: Wanted, asked: CommitSettings, over: AbortSignal) => {
+    const known = plans.get(asked)?.deref();
+    if (known !== undefined) return known;
+    const made = await planning.add(
       async () => await planContext(servedOf(wanted).mirror.folder, wanted.commit, asked, over),
       { signal: over },
     );
+    plans.set(asked, new WeakRef(made));
+    return made;
+  };
   return {
     async readSettings(wanted, over) {
       const { mirror, settings: ours, refs } = servedOf(wanted);
@@ -70,11 +77,12 @@ export function bindStages(parts: StageParts): Stages {
       const by = { repository, platform: engine.platform, builder: builderOf(engine) };
       return recipeOf(await plan(wanted, asked, over), by);
     },
-    async shareImage({ repository, commit }, { digest }, over) {
+    async shareImage({ repository, commit }, { digest, base }, over) {
       const shelf = { instance, repository };
       const image = await findImage(engine, shelf, commit, recipeTag(digest), over);
-      if (image !== undefined) await nameImage(engine, image.id, shelf, commit);
-      return image;
+      if (image === undefined) return undefined;
+      await nameImage(engine, image.id, shelf, commit);
+      return { ...image, build: { ...image.build, base } };
     },
     queue: (wanted, { digest }, build, over) =>
       queue.turn(previewId(wanted), `${wanted.repository}/${digest}`, build, over),
@@ -82,20 +90,16 @@ export function bindStages(parts: StageParts): Stages {
       const { mirror } = servedOf(wanted);
       const planned = await plan(wanted, asked, over);
       const { date, parents } = await history.commit(mirror, wanted.commit);
+      const change = documentationChange(mirror, parents, wanted.commit, planned, over);
       // An advice is worth no failed build.
-      const documentation = await documentationChange(
-        mirror,
-        parents,
-        wanted.commit,
-        planned,
-        over,
-      ).catch(() => undefined);
+      const documentation = change.catch(() => undefined);
       return { ...openContext(mirror.folder, planned, date, over), documentation };
     },
     async buildImage({ repository, commit }, recipe, context, anew, listener, over) {
       const shelf = { instance, repository };
       const tag = imageName(shelf, recipeTag(recipe.digest));
-      const request = { context, tag, labels: imageLabels(shelf, commit, recipe), anew };
+      const labels = engine.buildKit ? imageLabels(shelf, commit, recipe) : {};
+      const request = { context, tag, labels, anew };
       // Whatever comes of it: the context is open, and only the build closes it.
       const old =
         anew && (await findImage(engine, shelf, commit, commit, over).catch(() => undefined));
@@ -110,7 +114,7 @@ export function bindStages(parts: StageParts): Stages {
       // Where it cannot be removed it takes room, and no more.
       if (old !== undefined) await removeNameless(engine, old.id).catch(() => {});
       const { digest, base, asksForCommit } = recipe;
-      const { documentation } = context;
+      const documentation = await context.documentation;
       return { id, build: { ...build, recipe: digest, base, asksForCommit, documentation } };
     },
     startContainer(wanted, image, asked, over) {

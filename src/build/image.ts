@@ -2,7 +2,8 @@ import { z } from 'zod';
 import type { Engine } from '../engine/connect.ts';
 import { askEngine } from '../engine/ask.ts';
 import { isMissing } from '../engine/engine-error.ts';
-import { LABEL, labelFilter } from '../engine/labels.ts';
+import { LABEL } from '../engine/labels.ts';
+import { toCommitId } from '../source/commit-id.ts';
 
 const Origin = {
   /** The digest of the recipe. */
@@ -66,7 +67,10 @@ export function recipeTag(digest: string): string {
   return `recipe-${digest}`;
 }
 
-/** The labels of an image. `commit` is the one it was built for; others may come to share it. */
+/**
+ * The labels of an image; `commit` is the one it was built for, others may come to share it. They are
+ * for people: the classic builder, which makes a step of each, builds without.
+ */
 export function imageLabels(
   { instance, repository }: Shelf,
   commit: string,
@@ -76,14 +80,14 @@ export function imageLabels(
     [LABEL.instance]: instance,
     [LABEL.repository]: repository,
     [LABEL.commit]: commit,
-    // Each label costs the classic builder a step of its own.
     [LABEL.recipe]: `${recipe.digest} ${recipe.base ?? ''}`.trim(),
   };
 }
 
 /**
  * The image of a commit or of a recipe, where the engine still has it. It is found by a name that
- * only pool gives: a Dockerfile can write any label, but no name.
+ * only pool gives: a Dockerfile can write any label, but no name. A list would take the engine longer
+ * the more images it has.
  */
 export async function findImage(
   engine: Engine,
@@ -92,18 +96,34 @@ export async function findImage(
   tag: string,
   signal: AbortSignal,
 ): Promise<Image | undefined> {
-  const { instance, repository } = shelf;
-  const labels = labelFilter({ [LABEL.instance]: instance, [LABEL.repository]: repository });
-  const filters = { ...labels, reference: [imageName(shelf, tag)] };
-  const found = engine.docker.listImages({ filters });
-  const [image] = await askEngine('looking for an earlier image', found, signal);
-  if (image === undefined) return undefined;
-  const written = image.Labels ?? {};
-  const from = written[LABEL.commit] ?? commit;
-  const how = from === commit ? 'commit' : 'recipe';
-  const [recipe, base] = written[LABEL.recipe]?.split(' ') ?? [];
-  const builtAt = image.Created * 1000;
-  return { id: image.Id, build: { reused: true, how, from, recipe, base, builtAt } };
+  const doing = 'looking for an earlier image';
+  const looked = engine.docker.getImage(imageName(shelf, tag)).inspect();
+  try {
+    const { Id: id, Created, RepoTags, Config } = await askEngine(doing, looked, signal);
+    const tags = tagsOn(shelf, RepoTags);
+    const told = { ...originOf(tags, Config.Labels ?? {}), builtAt: Date.parse(Created) };
+    const other = tag === commit ? commit : tags.find((one) => toCommitId(one) !== undefined);
+    const { from = other ?? commit } = told;
+    const how = from === commit ? 'commit' : 'recipe';
+    return { id, build: { reused: true, how, ...told, from } };
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+/** The tags that an image has on a shelf. */
+function tagsOn(shelf: Shelf, names: readonly string[]): string[] {
+  const prefix = imageName(shelf, '');
+  return names.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length));
+}
+
+/** What an image's labels tell; nothing where they are a Dockerfile's, which cannot know its own digest. */
+function originOf(tags: readonly string[], labels: Readonly<Record<string, string>>) {
+  const [digest = '', base] = labels[LABEL.recipe]?.split(' ') ?? [];
+  if (tags.includes(recipeTag(digest))) return { from: labels[LABEL.commit], recipe: digest, base };
+  const named = tags.find((tag) => tag.startsWith(recipeTag('')));
+  return { from: undefined, recipe: named?.slice(recipeTag('').length), base: undefined };
 }
 
 /** Removes an image that a rebuild left without a name. One that a container runs on stays. */
@@ -127,8 +147,8 @@ export async function nameImage(
 /** The names (`<repository>:<commit>`) of all images of this pool, whoever built them. */
 export async function imageNames(engine: Engine, instance: string): Promise<string[]> {
   const prefix = `pool-${instance}/`;
-  const filters = { ...labelFilter({ [LABEL.instance]: instance }), reference: [`${prefix}*`] };
-  const images = await askEngine('looking for images', engine.docker.listImages({ filters }));
+  const listed = engine.docker.listImages({ filters: { reference: [`${prefix}*`] } });
+  const images = await askEngine('looking for images', listed);
   return images
     .flatMap(({ RepoTags }) => RepoTags ?? [])
     .filter((tag) => tag.startsWith(prefix))
