@@ -1,4 +1,5 @@
 import type { Benchmark } from './benchmark.ts';
 
 /** All benchmarks, in the order of the document. */
-export const EVERY_BENCHMARK: readonly Benchmark[] = [];
+import { warmCpu } from './warm-cpu.ts';
+export const EVERY_BENCHMARK: readonly Benchmark[] = [warmCpu];

@@ -1,5 +1,4 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
-import type { Readable } from 'node:stream';
 import {
   type ClientSide,
   endToEnd,
@@ -91,7 +90,11 @@ class Forwarding implements Listener {
     const headers = requestHeaders(rawHeaders, options.client);
     try {
       if (upstream.disposed) throw new Error('the route went a moment ago');
-      this.#sending = upstream.send({ method, path: originForm(url), headers }, this);
+      const whole = !hasBody(request);
+      this.#sending = upstream.send(
+        { method, path: originForm(url), headers, hasBody: !whole },
+        this,
+      );
     } catch (error) {
       // A header that Node reads but does not write.
       this.onFailure(error as Error);
@@ -100,10 +103,8 @@ class Forwarding implements Listener {
     this.#patience = setTimeout(() => this.#look(), options.limits.bodyIdleMs).unref();
     this.#stir();
     response.once('close', this.#left);
-    if (!hasBody(request)) return this.#end();
     const { body } = this.#sending;
-    // The head need not wait for the body; `flushHeaders` would write it in UTF-8.
-    if (request.readableLength === 0) body.write('', 'latin1');
+    if (body === undefined || !hasBody(request)) return this.#end();
     body.on('drain', this.#stir);
     request.once('close', this.#left).once('end', this.#end).on('data', this.#stir);
     request.pipe(body, { end: false });
@@ -124,7 +125,7 @@ class Forwarding implements Listener {
     );
   }
 
-  onAnswer({ status, message, headers }: AnswerHead, body: Readable): void {
+  onAnswer({ status, message, headers }: AnswerHead): void {
     const { request, response, options } = this.#ends;
     if (this.#state !== 'asking') return;
     const bodyless = request.method === 'HEAD' || status === 204 || status === 304;
@@ -140,19 +141,25 @@ class Forwarding implements Listener {
     }
     this.#stir();
     options.onAnswer();
-    if (bodyless) {
-      // Some applications send a body all the same: that is nothing of the answer.
-      this.#state = 'answered';
-      body.resume();
-      response.end();
-      return;
-    }
-    this.#state = 'answering';
-    response.on('drain', this.#stir);
-    body.pipe(response, { end: false });
+    // Some applications send a body all the same: that is nothing of the answer.
+    this.#state = bodyless ? 'answered' : 'answering';
+    if (bodyless) response.end();
     // The head goes at once, with what is here of the body, and byte for byte: `flushHeaders` would
     // write it in UTF-8.
-    response.write('', 'latin1');
+    else response.write('', 'latin1');
+  }
+
+  onData(bytes: Buffer, last: boolean): void {
+    if (this.#state !== 'answering') return;
+    const { response } = this.#ends;
+    const copy = Buffer.from(bytes);
+    if (last) {
+      this.#state = 'answered';
+      response.end(copy);
+    } else if (!response.write(copy)) {
+      this.#sending?.pause();
+      response.once('drain', this.#drained);
+    }
   }
 
   onEnd(raw: readonly string[]): void {
@@ -201,6 +208,11 @@ class Forwarding implements Listener {
     this.#patience?.refresh();
   };
 
+  readonly #drained = () => {
+    this.#stir();
+    this.#sending?.resume();
+  };
+
   /** Nothing moved for a while: says whose fault it is, and for how long that may go on. */
   #look(): void {
     const { response, options } = this.#ends;
@@ -213,7 +225,7 @@ class Forwarding implements Listener {
   }
 
   #isClientsTurn(): boolean {
-    const jammed = this.#sending?.body.writableNeedDrain === true;
+    const jammed = this.#sending?.body?.writableNeedDrain === true;
     return !this.#sent && !this.#expects && !jammed;
   }
 
@@ -246,7 +258,7 @@ class Forwarding implements Listener {
     this.#patience = undefined;
     const { request, response } = this.#ends;
     request.off('data', this.#stir).off('end', this.#end).off('close', this.#left);
-    response.off('drain', this.#stir).off('close', this.#left);
+    response.off('drain', this.#drained).off('close', this.#left);
   }
 }
 

@@ -69,7 +69,10 @@ function listen(
   let ended = false;
   let failure: Error | undefined;
   stream.on('headers', (_headers, _flags, raw) => listener.onInterim(answerHead(raw)));
-  stream.once('response', (_headers, _flags, raw) => listener.onAnswer(answerHead(raw), stream));
+  stream.once('response', (_headers, _flags, raw) => {
+    listener.onAnswer(answerHead(raw));
+    stream.on('data', (bytes: Buffer) => listener.onData(bytes, false));
+  });
   stream.once('trailers', (_headers, _flags, raw) => (told = raw));
   stream.once('wantTrailers', () => stream.sendTrailers(grouped(sent)));
   stream.once('end', () => {
@@ -90,6 +93,8 @@ function listen(
       sent = trailers;
       if (!isWhole) stream.end();
     },
+    pause: () => stream.pause(),
+    resume: () => stream.resume(),
     destroy: () => stream.destroy(),
   };
 }

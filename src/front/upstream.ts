@@ -1,9 +1,9 @@
-import { Agent, type ClientRequest, type RequestOptions, request } from 'node:http';
 import type { Socket } from 'node:net';
+import { Connections } from './connections.ts';
 import { H2cConnection } from './h2c.ts';
 import { LIMITS } from './limits.ts';
 import { Places } from './places.ts';
-import { type Head, type Listener, type Sending, sendHttp1 } from './sending.ts';
+import { type Head, type Listener, type Sending } from './sending.ts';
 
 /** Where an upstream listens: a published port, or the control plane's unix socket. */
 export type UpstreamAddress = { host: string; port: number } | { socketPath: string };
@@ -21,7 +21,7 @@ export class Upstream implements Disposable {
   readonly address: UpstreamAddress;
   readonly protocol: Protocol;
   readonly places: Places;
-  readonly #agent = new Agent({ keepAlive: true, maxFreeSockets: IDLE_LIMIT, timeout: IDLE_MS });
+  readonly #connections: Connections;
   readonly #h2c: H2cConnection | undefined;
   readonly #tunnels = new Set<Socket>();
   #disposed = false;
@@ -31,6 +31,7 @@ export class Upstream implements Disposable {
     this.address = address;
     this.protocol = protocol;
     this.places = new Places(limits);
+    this.#connections = new Connections(address, { ms: IDLE_MS, number: IDLE_LIMIT });
     if (protocol === 'h2c' && 'port' in address) {
       this.#h2c = new H2cConnection(`http://${address.host}:${address.port}`, IDLE_MS);
     }
@@ -43,12 +44,7 @@ export class Upstream implements Disposable {
 
   /** Sends a request's head, by the protocol that is spoken here. May throw where it cannot be. */
   send(head: Head, listener: Listener): Sending {
-    return this.#h2c?.send(head, listener) ?? sendHttp1(this.request(head), listener);
-  }
-
-  request(options: RequestOptions): ClientRequest {
-    const own = { agent: this.#agent, setHost: false, maxHeaderSize: LIMITS.headerBytes };
-    return request({ ...options, ...this.address, ...own });
+    return (this.#h2c ?? this.#connections).send(head, listener);
   }
 
   /** Ties an upgraded connection to this upstream's life. */
@@ -61,7 +57,7 @@ export class Upstream implements Disposable {
   /** Destroys idle and busy connections alike: a route that changed must not finish old answers. */
   [Symbol.dispose](): void {
     this.#disposed = true;
-    this.#agent.destroy();
+    this.#connections[Symbol.dispose]();
     this.#h2c?.[Symbol.dispose]();
     for (const socket of this.#tunnels) socket.destroy();
   }

@@ -20,6 +20,7 @@ export interface Peer {
 /** A peer that runs, on a port of its own. */
 export interface Running extends AsyncDisposable {
   port: number;
+  pid: number;
 }
 
 /** The version of a peer; nothing where it is not installed. */
@@ -29,21 +30,23 @@ export async function versionOf({ version }: Peer): Promise<string | undefined> 
   return version.pattern.exec(`${printed?.stdout}${printed?.stderr}`)?.[1];
 }
 
-/** Starts a peer; ended by its process id with the scope. */
+/** Starts a peer, by the command `before` where one is given; ended by its process id with the scope. */
 export async function startPeer(
   peer: Peer,
   folder: string,
   applicationPort: number,
+  before: readonly string[] = [],
 ): Promise<Running> {
   const port = await freePort();
-  const [command, ...args] = await peer.prepare(folder, port, applicationPort);
+  const own = await peer.prepare(folder, port, applicationPort);
+  const [command = '', ...args] = [...before, ...own];
   const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'] });
   let errors = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     errors = (errors + text).slice(-2000);
   });
   await until(`${peer.name} listens (${errors})`, async () => await accepts(port), 10_000);
-  return { port, [Symbol.asyncDispose]: async () => await end(child) };
+  return { port, pid: child.pid ?? 0, [Symbol.asyncDispose]: async () => await end(child) };
 }
 
 async function end(child: ChildProcess): Promise<void> {
@@ -53,7 +56,8 @@ async function end(child: ChildProcess): Promise<void> {
   await closed;
 }
 
-async function freePort(): Promise<number> {
+/** A port of loopback that nobody listens on. */
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
@@ -61,7 +65,8 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-async function accepts(port: number): Promise<boolean> {
+/** Whether somebody listens on a port of loopback. */
+export async function accepts(port: number): Promise<boolean> {
   const socket = connect({ port, host: '127.0.0.1' });
   const { promise, resolve } = Promise.withResolvers<boolean>();
   socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
@@ -89,7 +94,7 @@ events { worker_connections 8192; }
 http {
   access_log off; ${temporary}
   map $http_upgrade $connection_upgrade { default upgrade; '' ''; }
-  upstream application { server 127.0.0.1:${applicationPort}; keepalive 32; }
+  upstream application { server 127.0.0.1:${applicationPort}; keepalive 256; }
   client_max_body_size 0; client_header_timeout 15s; large_client_header_buffers 4 64k;
   proxy_buffer_size 64k; proxy_buffers 8 64k; proxy_busy_buffers_size 64k;
   server {
@@ -163,6 +168,30 @@ const httpProxy: Peer = {
   async prepare(_folder, port, applicationPort) {
     const flags = ['--disable-warning=DEP0060', '--max-http-header-size=65536'];
     return [process.execPath, ...flags, PROCESS, String(port), String(applicationPort)];
+  },
+};
+
+/** Go's, with what its users have: a short file. */
+export const caddy: Peer = {
+  name: 'Caddy',
+  version: { command: ['caddy', 'version'], pattern: /v?(\d\S*)/ },
+  settings: '`reverse_proxy` as it comes, without its administration port',
+  async prepare(folder, port, applicationPort) {
+    const file = join(folder, 'Caddyfile');
+    await writeFile(
+      file,
+      `{
+  admin off
+  auto_https off
+}
+http://:${port} {
+  bind 127.0.0.1
+  reverse_proxy 127.0.0.1:${applicationPort}
+}
+`,
+    );
+    const home = [`XDG_CONFIG_HOME=${folder}`, `XDG_DATA_HOME=${folder}`];
+    return ['env', ...home, 'caddy', 'run', '--config', file, '--adapter', 'caddyfile'];
   },
 };
 

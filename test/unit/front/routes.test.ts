@@ -3,6 +3,7 @@ import { describe, expect, it, vi } from 'vitest';
 import type { Address } from '../../../src/address/host.ts';
 import { Places } from '../../../src/front/places.ts';
 import { Upstream } from '../../../src/front/upstream.ts';
+import type { Listener } from '../../../src/front/sending.ts';
 import { Routes } from '../../../src/front/routes.ts';
 import type { PreviewId } from '../../../src/preview/preview.ts';
 import { COMMIT, endpointAt, ID } from '../fixtures/fake-control.ts';
@@ -96,10 +97,7 @@ describe('a route', () => {
     routes.publish(route(1, server.port));
     const upstream = routes.of(ID)?.upstreams.get(3000);
     for (const path of ['/slow', '/slow', '/']) {
-      const request = upstream?.request({ path, headers: { host: 'x' } });
-      request?.on('error', () => {});
-      request?.on('response', (answer) => answer.on('error', () => {}).resume());
-      request?.end();
+      upstream?.send({ method: 'GET', path, headers: ['Host', 'x'], hasBody: false }, DEAF);
     }
     await until('all are connected', () => server.open.size === 3);
     routes.publish(route(2, server.port));
@@ -107,6 +105,16 @@ describe('a route', () => {
     expect(server.open.size).toBe(0);
   });
 });
+
+/** Hears nothing of what becomes of a request. */
+const DEAF: Listener = {
+  onInterim() {},
+  onAnswer() {},
+  onData() {},
+  onEnd() {},
+  onFailure() {},
+  onClose() {},
+};
 
 it('ten thousand spellings are remembered, and the oldest is forgotten first', () => {
   const routes = new Routes();
