@@ -1,0 +1,12 @@
+#!/bin/sh
+# A commit made visitable by hand, with the commands that one would type: DOCKER CLONE COMMIT.
+# Ends with the application's first answer, and prints the id of its container.
+set -eu
+docker=$1 clone=$2 commit=$3
+
+git -C "$clone" fetch --quiet origin
+image=$(git -C "$clone" archive "$commit" | "$docker" build --quiet - 2>/dev/null)
+container=$("$docker" run --detach --publish-all "$image")
+address=$("$docker" port "$container" | sed -n 's/.* -> //p' | head -n 1)
+until curl --silent --output /dev/null "http://$address/"; do sleep 0.02; done
+echo "$container"
