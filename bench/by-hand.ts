@@ -13,6 +13,8 @@ export interface DockerCli {
   path: string;
   version: string;
   builder: Builder;
+  /** The engine, where it is not the usual one. */
+  host?: string;
 }
 
 /**
@@ -55,9 +57,10 @@ export class ByHand implements Disposable {
 
   /** Ms from the first command to the application's first answer; what was made goes again after. */
   async visit(commit: string): Promise<number> {
-    const { path, builder } = this.#docker;
-    const { ms, output } = await timed(SCRIPT, [path, this.#folder.path, commit], wish(builder));
-    await timed(path, ['rm', '--force', '--volumes', output]);
+    const { path, builder, host } = this.#docker;
+    const env = { ...wish(builder), ...(host === undefined ? {} : { DOCKER_HOST: host }) };
+    const { ms, output } = await timed(SCRIPT, [path, this.#folder.path, commit], env);
+    await timed(path, ['rm', '--force', '--volumes', output], env);
     return ms;
   }
 

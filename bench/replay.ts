@@ -1,0 +1,141 @@
+import { execFileSync } from 'node:child_process';
+import { basename } from 'node:path';
+import { OwnEngine } from '../test/engine/fixtures/own-engine.ts';
+import { GitRepository } from '../test/unit/fixtures/git-repository.ts';
+import type { Benchmark, BenchOptions, Goal, Section } from './benchmark.ts';
+import { ByHand, type DockerCli, dockerFor } from './by-hand.ts';
+import { generateHistory, randomOf, SHAPE, shuffled } from './history.ts';
+import { quantile } from './rounds.ts';
+import { Served } from './served.ts';
+import { timed } from './timed.ts';
+
+const COMMITS = 200;
+const SEED = 2014;
+/** Of the time that it takes by hand. */
+const MOST = 0.5;
+/** A clone of a public application, to be replayed as well. */
+const GIVEN = process.env['POOL_BENCH_REPOSITORY'];
+
+/** Where commits come from, and how many of their images pool need not build. */
+interface Replayed {
+  name: string;
+  hand: number[];
+  pool: number[];
+  built: number;
+}
+
+/** A history in random order, each commit visited once. */
+export const replay: Benchmark = {
+  name: 'replay',
+  title: 'A replay of two hundred commits',
+  async run({ quick }: BenchOptions): Promise<Section> {
+    const cli = (await dockerFor('buildkit')) ?? (await dockerFor('classic'));
+    if (cli === undefined) throw new Error('there is no docker on PATH');
+    const count = quick ? 6 : COMMITS;
+    using remote = new GitRepository();
+    const commits = await generateHistory(remote, count, randomOf(SEED));
+    const all = [await visitAll('generated', remote.path, commits, cli)];
+    if (GIVEN !== undefined) {
+      const name = process.env['POOL_BENCH_NAME'] ?? basename(GIVEN);
+      all.push(await visitAll(name, GIVEN, lastOf(GIVEN, count), cli));
+    }
+    const header = ['history', '', 'total', 'median', 'p95', 'without a build'];
+    return {
+      how: `${COMMITS} commits in random order (seed ${SEED}), each visited once through pool and once by
+hand, in turns, with the ${cli.builder} builder; a preview is stopped before the next visit. Each of the
+two has an engine of its own, in which nothing is cached at first but base images. The generated
+history has the average shape of ten public applications' last 200 commits: ${SHAPE.sameTree * 100} % have an earlier
+commit's tree, ${SHAPE.leftOut * 100} % more change only what \`.dockerignore\` leaves out; its build works for half a
+second. Another is replayed where \`POOL_BENCH_REPOSITORY\` names its clone. Seconds in total, ms for
+the rest.`,
+      tables: [{ header, rows: all.flatMap(rowsOf) }],
+      goals: goalsOf(all),
+      notSaid: `How many commits need no build is a property of the history and of its .dockerignore:
+3 to 34 % in nine of the ten applications, 66 % in docker-http-https-echo, whose \`.dockerignore\` lets in
+just the files that it runs with. \`docker build -\` takes the tar of \`git archive\` as it is, and honours no
+\`.dockerignore\`; \`docker build .\` in a checkout would. Where base images or package managers cannot be
+reached, stand-ins take their place: then a build by hand is quicker here than elsewhere, and so is
+pool's, and the ratio less good than it would be.`,
+      contestants: [`docker CLI ${cli.version} (${cli.builder})`],
+    };
+  },
+};
+
+/** The newest commits that have a Dockerfile at their top. */
+function lastOf(repository: string, count: number): string[] {
+  const options = { encoding: 'utf8', cwd: repository } as const;
+  const log = execFileSync('git', ['log', `--max-count=${4 * count}`, '--format=%H'], options);
+  const commits = log.trim().split('\n');
+  const has = (commit: string) =>
+    execFileSync('git', ['ls-tree', '--name-only', commit, 'Dockerfile'], options) !== '';
+  return commits.filter(has).slice(0, count);
+}
+
+async function visitAll(
+  name: string,
+  remote: string,
+  commits: readonly string[],
+  cli: DockerCli,
+): Promise<Replayed> {
+  // Two, so that neither finds what the other built.
+  await using ours = await engineFor(remote, commits);
+  await using theirs = await engineFor(remote, commits);
+  using hands = await ByHand.open({ ...cli, host: theirs.host }, remote);
+  await using pool = await Served.open(remote, { builder: cli.builder, engine: ours.host });
+  const replayed: Replayed = { name, hand: [], pool: [], built: 0 };
+  for (const [index, commit] of shuffled(commits, randomOf(SEED)).entries()) {
+    const byHand = async () => replayed.hand.push(await hands.visit(commit));
+    if (index % 2 === 0) await byHand();
+    replayed.pool.push(await pool.visit(commit));
+    if (await pool.wasBuilt(commit)) replayed.built += 1;
+    await pool.stop(commit);
+    if (index % 2 === 1) await byHand();
+  }
+  return replayed;
+}
+
+/** An engine with the base images of these commits, as far as the usual one has them. */
+async function engineFor(remote: string, commits: readonly string[]): Promise<OwnEngine> {
+  const engine = await OwnEngine.start();
+  const dockerfiles = commits.map((commit) =>
+    execFileSync('git', ['show', `${commit}:Dockerfile`], { cwd: remote, encoding: 'utf8' }),
+  );
+  const bases = dockerfiles.join('\n').matchAll(/^FROM\s+(\S+)/gim);
+  for (const base of new Set([...bases].map(([, name = '']) => name))) {
+    const copy = 'docker save "$1" | docker --host "$2" load';
+    await timed('sh', ['-c', copy, 'copy', base, engine.host]).catch(() => undefined);
+  }
+  return engine;
+}
+
+const sum = (values: readonly number[]) => values.reduce((all, one) => all + one, 0);
+
+function rowsOf({ name, hand, pool, built }: Replayed): string[][] {
+  const cells = (values: readonly number[]) => {
+    const sorted = values.toSorted((a, b) => a - b);
+    const [middle, high] = [quantile(sorted, 0.5), quantile(sorted, 0.95)];
+    return [(sum(values) / 1000).toFixed(0), middle.toFixed(0), high.toFixed(0)];
+  };
+  const share = `${(100 * (1 - built / pool.length)).toFixed(0)} %`;
+  return [
+    [name, 'by hand', ...cells(hand), ''],
+    ['', 'pool', ...cells(pool), share],
+  ];
+}
+
+function goalsOf([generated, real]: readonly Replayed[]): Goal[] {
+  const ratio = (one: Replayed | undefined) => one && sum(one.pool) / sum(one.hand);
+  const got = ratio(real);
+  const must = `at most ${MOST} of by hand`;
+  const what = `replay of ${COMMITS} commits of a real history, total time`;
+  return [
+    got === undefined
+      ? { what, must, got: 'not measured: POOL_BENCH_REPOSITORY names none' }
+      : { what: `${what} (${real?.name})`, must, got: got.toFixed(2), reached: got <= MOST },
+    {
+      what: 'the same of a generated history of average shape',
+      must: 'printed',
+      got: (ratio(generated) ?? 0).toFixed(2),
+    },
+  ];
+}
