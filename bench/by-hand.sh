@@ -7,7 +7,8 @@ docker=$1 clone=$2 commit=$3
 git -C "$clone" fetch --quiet origin
 image=$(git -C "$clone" archive "$commit" | "$docker" build --quiet - 2>/dev/null)
 container=$("$docker" run --detach --publish-all "$image")
-address=$("$docker" port "$container" | sed -n 's/.* -> //p' | head -n 1)
+# Of several ports the lowest: where there is one for TLS it is the higher one.
+address=$("$docker" port "$container" | sort -n | sed -n '1 s/.* -> //p')
 # A relay of the engine may take a connection for an application that never hears of it.
 until curl --silent --max-time 2 --output /dev/null "http://$address/"; do sleep 0.02; done
 echo "$container"
