@@ -11,6 +11,7 @@ export type ErrorCode =
   | 'lfs'
   | 'dockerfile-invalid'
   | 'base-image'
+  | 'registry'
   | 'build-failed'
   | 'build-timeout'
   | 'exited'
@@ -29,6 +30,7 @@ export type ErrorCode =
 /** Failures that say nothing about the commit: the next visit may try again. */
 const OURS: ReadonlySet<ErrorCode> = new Set([
   'repository-unreadable',
+  'registry',
   'env-missing',
   'queue-full',
   'cancelled',

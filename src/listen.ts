@@ -2,22 +2,18 @@ import { unlink } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
+import { takenBy } from './lock-folder.ts';
 
 /**
- * Listens on the control plane's socket, which is also the lock of the data folder: throws where
- * another pool answers on it.
+ * Listens on the control plane's socket. Throws where another pool answers on it, which is a second
+ * lock of the data folder: whoever removes the file of the first has not removed both.
  */
 export async function listenAlone(server: Server, path: string): Promise<void> {
   // sockaddr_un.sun_path has 108 bytes on Linux, 104 elsewhere.
   if (Buffer.byteLength(path) > 103) {
     throw new Error(`the path ${path} is too long for a socket; choose a shorter --data-dir`);
   }
-  if (await somebodyListensOn(path)) {
-    const folder = dirname(path);
-    throw new Error(
-      `another pool serves from ${folder}; end it, or choose another folder with --data-dir`,
-    );
-  }
+  if (await somebodyListensOn(path)) throw takenBy(dirname(path));
   await listenOn(server, path);
 }
 

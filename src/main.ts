@@ -5,19 +5,21 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { formatLabel, type RepositoryName, toRepositoryName } from './address/label.ts';
+import { readLogins } from './build/credentials.ts';
 import { imageNames, removeImage } from './build/image.ts';
 import type { Config } from './config/config.ts';
 import { variableNames } from './config/environment.ts';
 import { controlListener } from './desk/control-listener.ts';
 import { deskListener } from './desk/desk.ts';
 import { controlSocket } from './desk/verbs.ts';
-import { connectEngine } from './engine/connect.ts';
+import { connectEngine, exposedOn, isLoopback } from './engine/connect.ts';
 import { instanceOf } from './engine/labels.ts';
 import { createFront } from './front/front.ts';
 import { LIMITS } from './front/limits.ts';
 import { Routes } from './front/routes.ts';
 import { Upstream } from './front/upstream.ts';
 import { close, listen, listenAlone, listenOn } from './listen.ts';
+import { lockFolder } from './lock-folder.ts';
 import type { Logger } from './logger.ts';
 import { BuildQueue } from './preview/build-queue.ts';
 import { controlPlane, labeller } from './preview/control-plane.ts';
@@ -32,7 +34,9 @@ import { toCommitId } from './source/commit-id.ts';
 import { History } from './source/history.ts';
 import { endLeftOverGit } from './source/left-over-git.ts';
 import { FRESHNESS } from './source/look-up.ts';
-import { Mirror } from './source/mirror.ts';
+import { Mirror, PATIENCE } from './source/mirror.ts';
+import { remoteKey } from './source/remote.ts';
+import { SubmoduleMirrors } from './source/submodule-mirrors.ts';
 import { bindStages } from './stages.ts';
 
 /** A pool that serves. */
@@ -66,6 +70,8 @@ export async function openPool(
 
   await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
   const dataDir = await realpath(config.dataDir);
+  const lock = lockFolder(dataDir);
+  opening.defer(() => lock[Symbol.dispose]());
   // Two sockets: what visitors of the bare domain are led to has no verb to reach.
   const commands = createServer();
   await listenAlone(commands, controlSocket(dataDir));
@@ -74,19 +80,27 @@ export async function openPool(
   const deskSocket = join(dataDir, 'desk.sock');
   await listenOn(desk, deskSocket);
   opening.defer(async () => await close(desk));
-  const instance = instanceOf(dataDir);
-  const found = await connectEngine(config.engine, process.env);
+  const instance = config.instance ?? instanceOf(dataDir);
+  const found = await connectEngine(config.engine, process.env, config.publishOn);
   const engine =
     config.builder === 'auto' ? found : { ...found, buildKit: config.builder === 'buildkit' };
 
   const parent = join(dataDir, 'mirrors');
   await endLeftOverGit(parent);
-  const opened = config.repositories.map(
-    async (repository) => await Mirror.open(repository, parent, signal),
-  );
-  const mirrors = new Map<RepositoryName, Mirror>(
-    (await Promise.all(opened)).map((mirror) => [mirror.repository.name, mirror]),
-  );
+  // Names of one remote, as a monorepo has them, share its copy and its fetches.
+  const copies = new Map<string, Promise<Mirror>>();
+  const opened = config.repositories.map(async (repository) => {
+    const { name } = repository;
+    const key = remoteKey(repository);
+    const copy =
+      copies.get(key) ??
+      Mirror.open(repository, parent, signal, PATIENCE, (progress) =>
+        logger('fetching', { repository: name, progress }),
+      );
+    copies.set(key, copy);
+    return [name, await copy] as const;
+  });
+  const mirrors = new Map<RepositoryName, Mirror>(await Promise.all(opened));
   const served = new Map(config.repositories.map((one) => [one.name, one]));
   const servedOf = ({ repository, commit }: Wanted) => {
     const mirror = mirrors.get(repository);
@@ -102,7 +116,9 @@ export async function openPool(
     memoryBytes: config.limits.memory,
     processes: config.limits.processes,
     capabilities: config.capabilities,
+    publishOn: config.publishOn,
   });
+  if (!isLoopback(config.publishOn)) logger('exposed', exposedOn(config.publishOn));
   const queue = new BuildQueue(
     { concurrency: config.buildConcurrency, waiting: config.queueLimit },
     (id, position) => previews.get(id as PreviewId)?.tell({ type: 'queued', position }),
@@ -114,7 +130,9 @@ export async function openPool(
     engine,
     instance,
     config,
+    logins: readLogins(process.env),
     history,
+    submoduleMirrors: new SubmoduleMirrors(parent, signal),
     containers,
     queue,
     servedOf,
@@ -214,6 +232,7 @@ export async function openPool(
         await close(server);
       }
       journal[Symbol.dispose]();
+      lock[Symbol.dispose]();
     },
   };
 }

@@ -1,17 +1,23 @@
 import PQueue from 'p-queue';
 import { buildImage, builderOf } from './build/builder.ts';
+import type { Logins } from './build/credentials.ts';
 import {
   findImage,
   imageLabels,
   imageName,
   nameImage,
+  PULLED,
+  rebuildTag,
   recipeTag,
+  removeName,
   removeNameless,
 } from './build/image.ts';
+import { pullImage } from './build/pull.ts';
 import type { Config } from './config/config.ts';
 import { environmentOf } from './config/environment.ts';
-import type { RepositoryConfig } from './config/repository.ts';
+import { imageReference, type RepositoryConfig, SHORT } from './config/repository.ts';
 import type { Engine } from './engine/connect.ts';
+import { PreviewError } from './errors.ts';
 import type { BuildQueue } from './preview/build-queue.ts';
 import type { Stages, Wanted } from './preview/make-preview.ts';
 import { previewId } from './preview/preview.ts';
@@ -24,13 +30,16 @@ import type { History } from './source/history.ts';
 import type { Mirror } from './source/mirror.ts';
 import { recipeOf } from './source/recipe.ts';
 import type { Ref } from './source/ref-table.ts';
+import { onceFetched, type SubmoduleMirrors } from './source/submodule-mirrors.ts';
 
 /** What the stages of one pool are made of. */
 export interface StageParts {
+  logins: Logins;
   engine: Engine;
   instance: string;
   config: Config;
   history: History;
+  submoduleMirrors: SubmoduleMirrors;
   containers: Containers;
   queue: BuildQueue;
   /** The mirror that has a commit, what its operator set for it, and the refs that name it. */
@@ -48,20 +57,26 @@ const PLANS_AT_ONCE = 4;
 
 /** Binds the stages of the story (`preview/make-preview.ts`) to git, the engine and the configuration. */
 export function bindStages(parts: StageParts): Stages {
-  const { engine, instance, config, history, containers, queue } = parts;
+  const { engine, instance, config, logins, history, submoduleMirrors, containers, queue } = parts;
   const { servedOf, hostnameOf, urlOf } = parts;
   const planning = new PQueue({ concurrency: PLANS_AT_ONCE });
   // Weakly: a build whose turn comes at once finds its plan here, and none waits in the queue.
   const plans = new WeakMap<CommitSettings, WeakRef<ContextPlan>>();
   const plan = async (wanted: Wanted, asked: CommitSettings, over: AbortSignal) => {
-    const known = plans.get(asked)?.deref();
-    if (known !== undefined) return known;
-    const made = await planning.add(
-      async () => await planContext(servedOf(wanted).mirror.folder, wanted.commit, asked, over),
-      { signal: over },
-    );
+    const made = plans.get(asked)?.deref() ?? (await planAnew(wanted, asked, over));
     plans.set(asked, new WeakRef(made));
     return made;
+  };
+  const planAnew = async (wanted: Wanted, asked: CommitSettings, over: AbortSignal) => {
+    const { mirror, settings } = servedOf(wanted);
+    const { submodules, lfs } = settings;
+    const known = { repository: mirror.repository, submodules, lfs, mirrors: submoduleMirrors };
+    const attempt = async (since: number) =>
+      await planContext(mirror.folder, wanted.commit, asked, over, { ...known, since });
+    return await onceFetched(
+      async (since) => await planning.add(async () => await attempt(since), { signal: over }),
+      over,
+    );
   };
   return {
     async readSettings(wanted, over) {
@@ -77,12 +92,34 @@ export function bindStages(parts: StageParts): Stages {
       const by = { repository, platform: engine.platform, builder: builderOf(engine) };
       return recipeOf(await plan(wanted, asked, over), by);
     },
-    async shareImage({ repository, commit }, { digest, base }, over) {
+    async shareImage({ repository, commit }, { digest, base, notes }, over) {
       const shelf = { instance, repository };
       const image = await findImage(engine, shelf, commit, recipeTag(digest), over);
       if (image === undefined) return undefined;
       await nameImage(engine, image.id, shelf, commit);
-      return { ...image, build: { ...image.build, base } };
+      const told = { base, notes: notes.length === 0 ? undefined : [...notes] };
+      return { ...image, build: { ...image.build, ...told } };
+    },
+    madeElsewhere(wanted) {
+      const { mirror, settings: ours } = servedOf(wanted);
+      const { repository, commit } = wanted;
+      if (ours.image === undefined) return undefined;
+      const found = mirror.table.find(commit.slice(0, SHORT));
+      // Seven digits that stand for another commit too lead to an image of who knows which.
+      const alone = found.kind === 'commit' && found.commit === commit;
+      if (ours.image.includes('{short}') && !alone) return undefined;
+      return imageReference(ours.image, repository, commit);
+    },
+    async pullImage(wanted, reference, anew, listener, over) {
+      const { repository, commit } = wanted;
+      const shelf = { instance, repository };
+      const begun = Date.now();
+      const tag = imageName(shelf, anew ? rebuildTag(commit) : commit);
+      const labels = imageLabels(shelf, commit, { digest: PULLED, base: reference, notes: [] });
+      const request = { reference, tag, labels, logins };
+      const id = await pullImage(engine, request, listener, config.buildTimeoutMs, over);
+      if (id === undefined) return undefined;
+      return { id, build: { reused: true, pulled: reference, ms: Date.now() - begun } };
     },
     queue: (wanted, { digest }, build, over) =>
       queue.turn(previewId(wanted), `${wanted.repository}/${digest}`, build, over),
@@ -90,34 +127,46 @@ export function bindStages(parts: StageParts): Stages {
       const { mirror } = servedOf(wanted);
       const planned = await plan(wanted, asked, over);
       const { date, parents } = await history.commit(mirror, wanted.commit);
-      const change = documentationChange(mirror, parents, wanted.commit, planned, over);
+      const change = documentationChange(mirror.folder, parents, wanted.commit, planned, over);
       // An advice is worth no failed build.
       const documentation = change.catch(() => undefined);
-      return { ...openContext(mirror.folder, planned, date, over), documentation };
+      return { ...(await openContext(planned, date, over)), documentation };
     },
     async buildImage({ repository, commit }, recipe, context, anew, listener, over) {
       const shelf = { instance, repository };
-      const tag = imageName(shelf, recipeTag(recipe.digest));
+      const tag = imageName(shelf, anew ? rebuildTag(commit) : recipeTag(recipe.digest));
       const labels = engine.buildKit ? imageLabels(shelf, commit, recipe) : {};
-      const request = { context, tag, labels, anew };
-      // Whatever comes of it: the context is open, and only the build closes it.
-      const old =
-        anew && (await findImage(engine, shelf, commit, commit, over).catch(() => undefined));
+      const request = { context, tag, labels, access: { hosts: config.registries, logins }, anew };
+      listener.lines(recipe.notes.map((note) => `pool: ${note}`));
       const { id, build } = await buildImage(
         engine,
         request,
         listener,
         config.buildTimeoutMs,
         over,
-      );
-      await nameImage(engine, id, shelf, commit);
-      // Where it cannot be removed it takes room, and no more.
-      if (old !== undefined) await removeNameless(engine, old.id).catch(() => {});
-      const { digest, base, asksForCommit } = recipe;
+      ).catch((error: unknown) => {
+        throw withNotes(error, recipe.notes);
+      });
+      if (anew === undefined) await nameImage(engine, id, shelf, commit);
+      const { digest, base, asksForCommit, notes } = recipe;
       const documentation = await context.documentation;
-      return { id, build: { ...build, recipe: digest, base, asksForCommit, documentation } };
+      const origin = { recipe: digest, base, notes: notes.length === 0 ? undefined : [...notes] };
+      return { id, build: { ...build, ...origin, asksForCommit, documentation } };
     },
-    startContainer(wanted, image, asked, over) {
+    async replaceImage({ repository, commit }, { id, build }, over) {
+      const shelf = { instance, repository };
+      const old = await findImage(engine, shelf, commit, commit, over);
+      const { recipe } = build;
+      if (recipe !== undefined) await nameImage(engine, id, shelf, recipeTag(recipe));
+      await nameImage(engine, id, shelf, commit);
+      return old?.id;
+    },
+    async clearAway({ repository, commit }, old) {
+      const name = imageName({ instance, repository }, rebuildTag(commit));
+      await removeName(engine, name).catch(() => {});
+      if (old !== undefined) await removeNameless(engine, old).catch(() => {});
+    },
+    startContainer(wanted, image, asked, beside, over) {
       const { repository, commit } = wanted;
       const hostname = hostnameOf(wanted);
       const environment = {
@@ -130,7 +179,8 @@ export function bindStages(parts: StageParts): Stages {
       };
       const name = `pool-${instance}-${repository}-${commit}`;
       const { port: ports = [] } = asked;
-      return containers.start({ image, name, repository, commit, environment, ports }, over);
+      const request = { image, name, repository, commit, environment, ports };
+      return containers.start({ ...request, beside: beside?.containerId }, over);
     },
     holdContainer: (endpoint) => containers.hold(endpoint),
     awaitReady(wanted, container, { health, protocol }, listener, over) {
@@ -146,4 +196,11 @@ export function bindStages(parts: StageParts): Stages {
       );
     },
   };
+}
+
+/** Whoever reads why a build failed should know what it was not given. */
+function withNotes(error: unknown, notes: readonly string[]): unknown {
+  if (!(error instanceof PreviewError) || error.code !== 'build-failed') return error;
+  const { code, message, next } = error;
+  return new PreviewError(code, message, [next, ...notes].join(' '), { cause: error });
 }

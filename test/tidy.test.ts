@@ -174,9 +174,8 @@ it('only those who must read the environment', () => {
     'src/cli/',
     'src/main.ts',
     'src/engine/connect.ts',
-    // The environment of the git processes, less what could redirect them.
-    'src/source/mirror.ts',
-    'src/source/objects.ts',
+    // What of it the git processes get.
+    'src/source/git-environment.ts',
   ];
   const found = MODULES.filter(({ text }) => /\bprocess\.env\b/.test(text))
     .map(({ path }) => path)

@@ -1,12 +1,16 @@
 import type { Readable } from 'node:stream';
 import type { Engine } from '../engine/connect.ts';
 import { engineError } from '../engine/engine-error.ts';
+import { openAuthSession } from './auth-session.ts';
 import { cancelled, PreviewError } from '../errors.ts';
+import { type Logins, loginsOf } from './credentials.ts';
 import { BuildKitTrace } from './buildkit-trace.ts';
 import type { Image } from './image.ts';
 import { ClassicTrace } from './classic-trace.ts';
 import { explainBuild } from './explain-build.ts';
 import { type BuildProgress, cutShort, readMessages, type Trace } from './trace.ts';
+
+const NO_ACCESS = { hosts: [], logins: () => Promise.resolve(undefined) };
 
 /** What a build is made from. */
 export interface BuildRequest {
@@ -21,6 +25,8 @@ export interface BuildRequest {
   /** The name under which the image is found again, also by people in `docker images`. */
   tag: string;
   labels: Record<string, string>;
+  /** Registries whose logins the build may use, whatever its Dockerfile names. */
+  access?: { hosts: readonly string[]; logins: Logins };
   /** Takes no step from the cache; `pull` also asks the registry for newer base images. */
   anew?: { pull: boolean } | undefined;
 }
@@ -71,7 +77,7 @@ export function builderOf({ buildKit }: Engine): 'buildkit' | 'classic' {
 
 async function run(
   engine: Engine,
-  { context, tag, labels, anew }: BuildRequest,
+  { context, tag, labels, access = NO_ACCESS, anew }: BuildRequest,
   trace: Trace,
   listener: BuildListener,
   abortSignal: AbortSignal,
@@ -81,12 +87,12 @@ async function run(
   const what = { dockerfile, target, buildargs, t: tag, labels };
   const cache = { nocache: anew !== undefined, pull: anew?.pull ?? false };
   const options = { ...what, ...cache, rm: true, forcerm: true, abortSignal };
-  // As a number the version asks for BuildKit without a session, which only credentials need.
-  const version = engine.buildKit ? { version: 2 as unknown as '2' } : {};
-  const answer = await startBuild(engine, context.stream, { ...options, ...version }, trace);
+  using login = await logIn(engine, access, abortSignal);
+  const answer = await startBuild(engine, context.stream, { ...options, ...login.options }, trace);
   for await (const message of readMessages(answer)) {
     if (message.error !== undefined) {
-      throw explainBuild(message.error, trace.failedStep ?? trace.progress.step);
+      const step = trace.failedStep ?? trace.progress.step;
+      throw login.problem ?? explainBuild(message.error, step, trace.said);
     }
     const lines = trace.read(message);
     listener.lines(lines);
@@ -94,6 +100,23 @@ async function run(
   }
   if (trace.imageId === undefined) throw cutShort();
   return trace.imageId;
+}
+
+/** BuildKit asks for a login where it needs one; the classic builder is given them all. */
+async function logIn(
+  engine: Engine,
+  { hosts, logins }: NonNullable<BuildRequest['access']>,
+  signal: AbortSignal,
+): Promise<Disposable & { options: object; problem?: Error | undefined }> {
+  const nothing = { problem: undefined, [Symbol.dispose]() {} };
+  if (!engine.buildKit)
+    return { ...nothing, options: { registryconfig: await loginsOf(hosts, logins) } };
+  // As a number the version asks for BuildKit without the session that dockerode would open.
+  const version = 2;
+  if (hosts.length === 0) return { ...nothing, options: { version } };
+  const allowed: Logins = async (host) => (hosts.includes(host) ? await logins(host) : undefined);
+  const session = await openAuthSession(engine, allowed, signal);
+  return Object.assign(session, { options: { version, session: session.id } });
 }
 
 /** Hands the context over. The classic builder reports some faults of a Dockerfile as HTTP 400 or 500. */

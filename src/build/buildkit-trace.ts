@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import protobuf from 'protobufjs';
 import { z } from 'zod';
 import { LineSplitter, plainLine } from '../plain-text.ts';
-import { type BuildMessage, type BuildProgress, ImageId, type Trace } from './trace.ts';
+import { type BuildMessage, type BuildProgress, ImageId, SAID, type Trace } from './trace.ts';
 
 /** What pool relies on in BuildKit's `StatusResponse`, which the engine hands through in base64. */
 const Status = z.object({
@@ -38,6 +38,8 @@ interface Vertex {
   counted: boolean;
   cached: boolean;
   failed: boolean;
+  /** Its last lines, while it runs or where it failed. */
+  said: string[];
   decoder: TextDecoder;
   output: LineSplitter;
 }
@@ -49,6 +51,11 @@ export class BuildKitTrace implements Trace {
   failedStep: string | undefined;
   readonly #vertexes = new Map<string, Vertex>();
   #speaking: Vertex | undefined;
+  #failed: Vertex | undefined;
+
+  get said(): readonly string[] {
+    return this.#failed?.said ?? [];
+  }
 
   read(message: BuildMessage): string[] {
     if (message.id === 'moby.image.id') this.imageId = ImageId.safeParse(message.aux).data?.ID;
@@ -78,15 +85,20 @@ export class BuildKitTrace implements Trace {
       lines.splice(0, 1, `${name} (cached)`);
     }
     if (told.completed !== undefined) {
-      const rest = vertex.output.flush().map(indented);
-      if (rest.length > 0) lines.push(...this.#speak(vertex), ...rest);
+      const rest = vertex.output.flush();
+      keep(vertex, rest);
+      if (rest.length > 0) lines.push(...this.#speak(vertex), ...rest.map(indented));
     }
     if (told.error !== '' && !vertex.failed) {
       vertex.failed = true;
       // The steps beside the one that failed are cancelled, and say so.
-      if (!/context canceled/i.test(told.error)) this.failedStep ??= vertex.name.replace(STEP, '');
+      if (!/context canceled/i.test(told.error)) {
+        this.failedStep ??= vertex.name.replace(STEP, '');
+        this.#failed ??= vertex;
+      }
       lines.push(...this.#speak(vertex), `  ${plainLine(told.error)}`);
     }
+    if (told.completed !== undefined && this.#failed !== vertex) vertex.said = [];
     return lines;
   }
 
@@ -94,6 +106,7 @@ export class BuildKitTrace implements Trace {
     const vertex = this.#known(digest, '');
     const lines = vertex.output.push(vertex.decoder.decode(bytes, { stream: true }));
     if (lines.length === 0) return [];
+    keep(vertex, lines);
     return [...this.#speak(vertex), ...lines.map(indented)];
   }
 
@@ -108,7 +121,7 @@ export class BuildKitTrace implements Trace {
     let vertex = this.#vertexes.get(digest);
     if (vertex === undefined) {
       const readers = { decoder: new TextDecoder(), output: new LineSplitter() };
-      const told = { counted: false, cached: false, failed: false };
+      const told = { counted: false, cached: false, failed: false, said: [] };
       vertex = { name: plainLine(name), ...told, ...readers };
       this.#vertexes.set(digest, vertex);
       const [oldest] = this.#vertexes.keys();
@@ -126,6 +139,10 @@ function decode(base64: string): Status | undefined {
   } catch {
     return undefined;
   }
+}
+
+function keep(vertex: Vertex, lines: readonly string[]): void {
+  if (lines.length > 0) vertex.said = [...vertex.said, ...lines.slice(-SAID)].slice(-SAID);
 }
 
 function indented(line: string): string {

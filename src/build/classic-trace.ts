@@ -1,5 +1,5 @@
 import { LineSplitter, plainLine } from '../plain-text.ts';
-import { type BuildMessage, type BuildProgress, ImageId, type Trace } from './trace.ts';
+import { type BuildMessage, type BuildProgress, ImageId, SAID, type Trace } from './trace.ts';
 
 /** What the classic builder says between steps and nobody needs. */
 const NOISE =
@@ -10,6 +10,7 @@ export class ClassicTrace implements Trace {
   readonly progress: BuildProgress = { step: undefined, steps: 0, cached: 0 };
   imageId: string | undefined;
   readonly failedStep = undefined;
+  said: string[] = [];
   readonly #splitter = new LineSplitter();
 
   read(message: BuildMessage): string[] {
@@ -27,6 +28,7 @@ export class ClassicTrace implements Trace {
     if (step !== null) {
       const [, number, total, instruction = ''] = step;
       this.progress.step = instruction;
+      this.said = [];
       this.progress.steps += 1;
       return [`[${number}/${total}] ${instruction}`];
     }
@@ -34,6 +36,8 @@ export class ClassicTrace implements Trace {
       this.progress.cached += 1;
       return ['  (cached)'];
     }
-    return line === '' || NOISE.test(line) ? [] : [`  ${line}`];
+    if (line === '' || NOISE.test(line)) return [];
+    this.said = [...this.said, line].slice(-SAID);
+    return [`  ${line}`];
   }
 }

@@ -1,6 +1,8 @@
 import { diskFull } from '../engine/engine-error.ts';
 import { type ErrorCode, PreviewError } from '../errors.ts';
+import { registryOf } from './credentials.ts';
 import { plainLine } from '../plain-text.ts';
+import { itSaid, reachedNoHost } from '../telling-line.ts';
 
 /** How builders say that a Dockerfile is not one. What stands between is bounded: a path may repeat a word. */
 const UNPARSED =
@@ -10,12 +12,23 @@ const UNPARSED =
 const BASE_IMAGE =
   /pull access denied|manifest (for|unknown)|failed to resolve|failed to do request|repository does not exist|dial tcp|no such host|i\/o timeout|TLS handshake|toomanyrequests|unauthorized/i;
 
+/** How they say that a registry shows an image only to those whom it knows. */
+const LOGIN =
+  /no basic auth credentials|no active sessions|unauthorized|authentication required|access denied|403 Forbidden|insufficient_scope/i;
+
+/** The step of either builder that looks for an image. */
+const LOOKS_FOR = /^(?:FROM (?:--\S+ )*|COPY .*--from=|\[internal\] load metadata for )(\S+)/i;
+
 /**
  * Turns the sentence with which a builder ended into one for people. Messages differ between the
  * classic builder and BuildKit, and between engines; what matches nothing is passed on as it is.
- * `step` is the step that ran last.
+ * `step` is the step that ran last, `output` what it wrote.
  */
-export function explainBuild(message: string, step: string | undefined): PreviewError {
+export function explainBuild(
+  message: string,
+  step: string | undefined,
+  output: readonly string[] = [],
+): PreviewError {
   const said = plainLine(message.trim().split('\n').at(-1) ?? '') || 'no reason was given';
   const cause = new Error(said);
   const what = shorten(stripPrefix(said));
@@ -36,9 +49,15 @@ export function explainBuild(message: string, step: string | undefined): Preview
     const at = step === undefined ? 'A step' : `The step "${shorten(step)}"`;
     return told(
       'build-failed',
-      `${at} ended with exit code ${exit[1]}${killed}.`,
-      'Read the end of the log, mend it in a new commit, and visit that one.',
+      `${at} ended with exit code ${exit[1]}${killed}${itSaid(output)}.`,
+      reachedNoHost(output)
+        ? 'It needs a host that builds on this engine do not reach. See to that, then retry.'
+        : 'Read the end of the log, mend it in a new commit, and visit that one.',
     );
+  }
+  const image = LOOKS_FOR.exec(step ?? '')?.[1];
+  if (image !== undefined && LOGIN.test(said)) {
+    return told('base-image', `A base image cannot be had: ${what}.`, howToLogIn(said, image));
   }
   if (/no active sessions/i.test(said)) {
     return told(
@@ -65,7 +84,7 @@ export function explainBuild(message: string, step: string | undefined): Preview
     return told(
       'build-failed',
       `A file that the Dockerfile copies is not in the context: ${what}.`,
-      'Look whether the commit has it and .dockerignore lets it in.',
+      'Look whether the commit has it and .dockerignore lets it in; what another build leaves beside the sources is to be made in a stage of the Dockerfile.',
     );
   }
   if (BASE_IMAGE.test(message)) {
@@ -82,14 +101,27 @@ export function explainBuild(message: string, step: string | undefined): Preview
   );
 }
 
-/** Prefixes that say which part of the builder speaks, not what is wrong. */
+/** What to do where a registry wants to know who asks. */
+function howToLogIn(said: string, image: string): string {
+  const [, url, host = url] = /:\/\/([^/"]+)\/v2\/|from host (\S+)/.exec(said) ?? [];
+  const registry = host ?? (image.includes('$') ? '<its registry>' : registryOf(image));
+  return `Check the name of the image. Where it is private, run "docker login ${registry}" as the user that pool runs as, and let builds use that: registries: ['${registry}'] in pool.config.ts. Then retry.`;
+}
+
+/** Prefixes that say which part of the builder speaks, not what is wrong; and which resolver was asked. */
 function stripPrefix(said: string): string {
   return said
-    .replace(/^(error: )?failed to (solve|build)( with frontend [a-z]+\.v0)?: /i, '')
+    .replace(/^error: /i, '')
     .replace(
-      /^(rpc error: code = \w+ desc = |failed to create LLB definition: |failed to solve: |failed to load cache key: |failed to compute cache key: )+/i,
+      /^((failed to (solve|build|create LLB definition|build LLB|load cache key|compute cache key|do request)( with frontend [a-z]+\.v0)?:|rpc error: code = \w+ desc =) )+/i,
       '',
     )
+    .replace(
+      /^failed to walk .{0,4096}\/buildkit-mount[0-9]+(\/.{0,4096}?): lstat .*$/,
+      '"$1" not found',
+    )
+    .replace(/( not found): not found$/, '$1')
+    .replace(/(\blookup \S+) on \S+:53:/, '$1:')
     .replace(/\.$/, '');
 }
 

@@ -10,8 +10,14 @@ const Origin = {
   recipe: z.string().optional(),
   /** The image that it stands on, as the Dockerfile spells it. */
   base: z.string().optional(),
+  /** The name of the image that CI made, where that was pulled. */
+  pulled: z.string().optional(),
+  /** The name under which it was looked for in a registry that has no such image. */
+  missing: z.string().optional(),
   /** When it was built, in ms of the epoch. */
   builtAt: z.number().optional(),
+  /** What a person should know of its context. */
+  notes: z.string().array().optional(),
 };
 
 /**
@@ -45,6 +51,9 @@ export const BuildSummary = z.discriminatedUnion('reused', [
 ]);
 export type BuildSummary = z.infer<typeof BuildSummary>;
 
+/** Stands in the place of a recipe's digest in the label of an image that was pulled. */
+export const PULLED = 'pulled';
+
 /** An image that is ready to be started. */
 export interface Image {
   id: string;
@@ -67,6 +76,11 @@ export function recipeTag(digest: string): string {
   return `recipe-${digest}`;
 }
 
+/** The tag of an image that was built anew, and did not answer yet. */
+export function rebuildTag(commit: string): string {
+  return `rebuild-${commit}`;
+}
+
 /**
  * The labels of an image; `commit` is the one it was built for, others may come to share it. They are
  * for people: the classic builder, which makes a step of each, builds without.
@@ -74,13 +88,15 @@ export function recipeTag(digest: string): string {
 export function imageLabels(
   { instance, repository }: Shelf,
   commit: string,
-  recipe: { digest: string; base: string | undefined },
+  recipe: { digest: string; base: string | undefined; notes: readonly string[] },
 ): Record<string, string> {
   return {
     [LABEL.instance]: instance,
     [LABEL.repository]: repository,
     [LABEL.commit]: commit,
-    [LABEL.recipe]: `${recipe.digest} ${recipe.base ?? ''}`.trim(),
+    [LABEL.recipe]: [recipe.digest, recipe.base ?? '', encodeURIComponent(recipe.notes.join('\n'))]
+      .join(' ')
+      .trim(),
   };
 }
 
@@ -118,12 +134,28 @@ function tagsOn(shelf: Shelf, names: readonly string[]): string[] {
   return names.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length));
 }
 
-/** What an image's labels tell; nothing where they are a Dockerfile's, which cannot know its own digest. */
-function originOf(tags: readonly string[], labels: Readonly<Record<string, string>>) {
-  const [digest = '', base] = labels[LABEL.recipe]?.split(' ') ?? [];
-  if (tags.includes(recipeTag(digest))) return { from: labels[LABEL.commit], recipe: digest, base };
+type Origin = Pick<
+  BuildSummary & { reused: true },
+  'from' | 'recipe' | 'base' | 'pulled' | 'notes'
+>;
+
+/** What an image's labels tell, unless a Dockerfile wrote them: it cannot know its own recipe's digest. */
+function originOf(tags: readonly string[], labels: Readonly<Record<string, string>>): Origin {
+  const [digest = '', base, told = ''] = labels[LABEL.recipe]?.split(' ') ?? [];
+  const from = labels[LABEL.commit];
   const named = tags.find((tag) => tag.startsWith(recipeTag('')));
-  return { from: undefined, recipe: named?.slice(recipeTag('').length), base: undefined };
+  if (named === undefined && digest === PULLED) return { from, pulled: base };
+  if (named !== recipeTag(digest)) return { recipe: named?.slice(recipeTag('').length) };
+  const notes = told === '' ? undefined : decodeURIComponent(told).split('\n');
+  return { from, recipe: digest, base, notes };
+}
+
+/** Takes a name from an image; one without another name is removed. */
+export async function removeName({ docker }: Engine, name: string): Promise<void> {
+  const gone = askEngine('removing the name of an image', docker.getImage(name).remove());
+  await gone.catch((error: unknown) => {
+    if (!isMissing(error)) throw error;
+  });
 }
 
 /** Removes an image that a rebuild left without a name. One that a container runs on stays. */
@@ -158,6 +190,8 @@ export async function imageNames(engine: Engine, instance: string): Promise<stri
 /** Takes a commit's name from its image, and removes the image where no other commit has it. */
 export async function removeImage(engine: Engine, shelf: Shelf, commit: string): Promise<void> {
   const name = imageName(shelf, commit);
+  // Of a rebuild that was killed.
+  await removeName(engine, imageName(shelf, rebuildTag(commit)));
   try {
     const looked = engine.docker.getImage(name).inspect();
     const { RepoTags: names } = await askEngine('looking at the image', looked);

@@ -27,9 +27,14 @@ export interface Trace {
   readonly imageId: string | undefined;
   /** The step that failed, where the builder names it; else it is the one that ran last. */
   readonly failedStep: string | undefined;
+  /** The last lines that this step wrote, up to `SAID` of them. */
+  readonly said: readonly string[];
   /** Plain lines that this message adds to the log. */
   read(message: BuildMessage): string[];
 }
+
+/** Of a step's output so much is kept: a stack's length, since what names the error stands before it. */
+export const SAID = 40;
 
 /** The id that both builders hand out in `aux`. */
 export const ImageId = z.object({ ID: z.string() });

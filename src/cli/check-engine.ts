@@ -2,7 +2,7 @@ import { realpath } from 'node:fs/promises';
 import { z } from 'zod';
 import type { Config } from '../config/config.ts';
 import { askEngine } from '../engine/ask.ts';
-import { connectEngine, type Engine } from '../engine/connect.ts';
+import { connectEngine, type Engine, exposedOn, isLoopback } from '../engine/connect.ts';
 import { instanceOf, LABEL } from '../engine/labels.ts';
 import { PreviewError } from '../errors.ts';
 import { bad, type Finding, ok, warn } from './finding.ts';
@@ -18,9 +18,11 @@ const Info = z.object({
 const PROBE_IMAGE = 'busybox:latest';
 
 /** Whether the engine answers, and how it is set up. */
-export async function checkEngine({ engine: wanted, dataDir }: Config): Promise<Finding[]> {
+export async function checkEngine(config: Config): Promise<Finding[]> {
+  const { dataDir, publishOn } = config;
+  const instance = config.instance ?? instanceOf(await realpath(dataDir).catch(() => dataDir));
   try {
-    const engine = await connectEngine(wanted, process.env);
+    const engine = await connectEngine(config.engine, process.env, publishOn);
     const info = Info.parse(await askEngine('asking how it is set up', engine.docker.info()));
     const rootless = info.SecurityOptions.includes('name=rootless');
     const where = `${engine.version} at ${engine.host}${rootless ? ', rootless' : ''}`;
@@ -41,7 +43,10 @@ export async function checkEngine({ engine: wanted, dataDir }: Config): Promise<
       info.Driver === 'vfs'
         ? warn('storage', 'vfs: each layer is a whole copy', 'Take overlay2.')
         : ok('storage', info.Driver),
-      await checkApart(engine, instanceOf(await realpath(dataDir).catch(() => dataDir))),
+      await checkApart(engine, instance),
+      isLoopback(publishOn)
+        ? ok('ports', `published on ${publishOn}, which this machine alone reaches`)
+        : warn('ports', exposedOn(publishOn).words, 'Let a firewall there admit pool alone.'),
     ];
   } catch (error) {
     if (!(error instanceof PreviewError)) throw error;

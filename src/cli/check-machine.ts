@@ -26,6 +26,16 @@ export async function checkGit(): Promise<Finding> {
   return old >= 0 ? ok('git', version) : bad('git', `${version} is too old`, next);
 }
 
+/** Whether git-lfs is there for those repositories that are to be asked for its files. */
+export async function checkGitLfs({ repositories }: Config): Promise<Finding[]> {
+  const remote = repositories.filter(({ lfs, url }) => lfs && !url.startsWith('/'));
+  if (remote.length === 0) return [];
+  const answer = await promisify(execFile)('git', ['lfs', 'version']).catch(() => undefined);
+  if (answer !== undefined) return [ok('git-lfs', answer.stdout.trim().replace('git-lfs/', ''))];
+  const words = `is not there, and ${remote.map(({ name }) => name).join(', ')} may need it`;
+  return [bad('git-lfs', words, 'Install git-lfs, or take "lfs: true" out of the configuration.')];
+}
+
 /** Whether the data folder can be used, by nobody else, and has room. */
 export async function checkDataFolder({ dataDir }: Config): Promise<Finding[]> {
   const about = 'data folder';

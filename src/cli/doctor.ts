@@ -1,13 +1,16 @@
+import { standingIn } from '../config/config.ts';
 import { plainLine } from '../plain-text.ts';
 import { type Command, configOf, EXIT, print } from './command.ts';
 import {
   checkDataFolder,
   checkExposure,
   checkGit,
+  checkGitLfs,
   checkNames,
   checkPort,
 } from './check-machine.ts';
-import { serve } from './serve.ts';
+import { checkRepositories } from './check-repositories.ts';
+import { repositoryAround, serve } from './serve.ts';
 
 /** `pool doctor`: looks at everything that pool stands on, with or without a pool that runs. */
 export const doctor: Command = {
@@ -21,11 +24,16 @@ export const doctor: Command = {
   0  nothing is bad, though there may be warnings      1  something is bad`,
   async run({ values }) {
     const { checkEngine } = await import('./check-engine.ts');
-    const config = await configOf(values, { repositories: ['.'] });
+    const around = repositoryAround(standingIn());
+    const config = await configOf(values, { repositories: around.length > 0 ? around : ['.'] });
+    // Where one stands in none and named none there is none to look at.
+    const repositories = config.repositories.filter(
+      ({ url }) => around.length > 0 || url !== standingIn(),
+    );
     const looks = [checkGit(), checkEngine(config), checkDataFolder(config), checkNames(config)];
-    const findings = (
-      await Promise.all([...looks, checkPort(config), checkExposure(config)])
-    ).flat();
+    const more = [checkGitLfs(config), checkPort(config), checkExposure(config)];
+    const asked = checkRepositories(repositories);
+    const findings = (await Promise.all([...looks, ...more, asked])).flat();
     if (values['json'] === true) print(findings);
     else {
       const width = Math.max(...findings.map(({ about }) => about.length));

@@ -12,10 +12,10 @@ export const ls: Command = {
     const { previews } = await ask('ls', {}, asked);
     if (asked.values['json'] === true) return print(previews);
     const now = Date.now();
-    const rows = previews.map(({ commit, repository, phase, since, refs, subject }) => [
+    const rows = previews.map(({ commit, repository, phase, rebuild, since, refs, subject }) => [
       commit.slice(0, 10),
       repository,
-      phase,
+      rebuild === undefined ? phase : `${phase}, rebuild ${rebuild}`,
       since === 0 ? '' : age(since, now),
       refs.join(' '),
       subject,

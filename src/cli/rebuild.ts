@@ -1,5 +1,5 @@
 import { ask } from './ask-pool.ts';
-import { type Command, POOL_FLAGS } from './command.ts';
+import { type Command, EXIT, POOL_FLAGS } from './command.ts';
 import { report } from './report.ts';
 
 /** `pool rebuild`: what a registry or the network decides is asked anew. */
@@ -8,11 +8,16 @@ export const rebuild: Command = {
   words: '<address> [--no-pull]',
   about: 'builds it anew, on newer base images and with no cached step',
   flags: [{ name: 'no-pull', help: 'keep the base images that are here' }, ...POOL_FLAGS],
-  more: 'It returns at once; "pool wait" waits for the end, "pool logs -f" shows the way.',
+  more: `What is ready serves until the new one answers, and goes on where that fails.
+It waits for the end, and may be ended before; "pool logs -f" shows the way.
+
+Exit codes
+  0  it is built anew, and ready    1  it is not, and this prints why`,
   async run(asked) {
     const { words, values } = asked;
     const request = { address: words[0] ?? '', pull: values['no-pull'] !== true };
     const row = await ask('rebuild', request, asked);
-    return report({ ...row, words: 'is built anew' }, values);
+    report(row, values);
+    return row.phase === 'ready' && row.rebuild === undefined ? EXIT.ok : EXIT.failed;
   },
 };

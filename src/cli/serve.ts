@@ -16,7 +16,7 @@ export const serve: Command = {
       name: 'repository',
       value: '<repository>',
       repeatable: true,
-      help: 'path or https URL of a Git repository, or name=<path or URL>;\nrepeatable; default: the repository you stand in',
+      help: 'path, https or ssh URL of a Git repository, or name=<…>;\nrepeatable; default: the repository you stand in',
     },
     {
       name: 'domain',
@@ -33,7 +33,7 @@ export const serve: Command = {
     {
       name: 'engine',
       value: '<address>',
-      help: 'unix:///path/docker.sock or tcp://127.0.0.1:2375; default:\n$DOCKER_HOST, else the first usual socket that answers',
+      help: 'unix:///path/docker.sock or tcp://<host>:2375; default:\n$DOCKER_HOST, else the first usual socket that answers',
     },
     {
       name: 'config',
@@ -93,10 +93,8 @@ function greeting(pool: Pool): string {
     if (mirror.problem !== undefined)
       lines.push('', `  ${name} cannot be fetched: ${mirror.problem}`);
     if (branch === undefined) {
-      lines.push(
-        '',
-        `  ${name} has no commit on its default branch yet; its links appear on the page above`,
-      );
+      const why = mirror.copying ?? `${name} has no commit on its default branch yet.`;
+      lines.push('', `  ${why} Its links appear on the page above.`);
       continue;
     }
     lines.push(
@@ -111,15 +109,16 @@ function greeting(pool: Pool): string {
   return `${lines.join('\n')}\n\n`;
 }
 
-function repositoryAround(folder: string): string[] {
+/** The repository that a folder lies in, where it lies in one. */
+export function repositoryAround(folder: string): string[] {
   for (let at = folder; ; at = dirname(at)) {
     if (existsSync(join(at, '.git'))) return [at];
     if (at === dirname(at)) return [];
   }
 }
 
-/** What the data folder answers that is no folder, is another user's or is full. */
-const UNUSABLE = new Set(['EACCES', 'EEXIST', 'ENOSPC', 'ENOTDIR', 'EPERM', 'EROFS']);
+/** What the data folder answers that is no folder, is another user's, is full or knows no locks. */
+const UNUSABLE = new Set('EACCES EEXIST ENOSPC ENOTDIR EPERM EROFS ERR_SQLITE_ERROR'.split(' '));
 
 function explain(error: unknown): string {
   if (error instanceof PreviewError) return `${error.message}\n${error.next}`;

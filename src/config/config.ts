@@ -61,7 +61,7 @@ type FolderOf = (key: 'repositories' | 'dataDir') => string;
  */
 function schemaIn(folderOf: FolderOf) {
   return strict({
-    /** What is served: `<path or https URL>`, `name=<…>`, or an object as described below.
+    /** What is served: `<path or URL>`, `name=<…>`, or an object as described below.
      * @default the repository one stands in
      * @example ['../shop', { name: 'docs', url: 'https://git.example.com/docs.git' }] */
     repositories: z
@@ -102,17 +102,50 @@ function schemaIn(folderOf: FolderOf) {
       .transform((path) => resolve(folderOf('dataDir'), path))
       .refine((path) => !/^\/(proc|sys|dev)(\/|$)/.test(path), 'expected a folder on a disk')
       .default(defaultDataDir()),
+    /** What tells this pool's containers, images and network from those of others on the same engine.
+     * @default $POOL_INSTANCE, else derived from the path of dataDir
+     * @example 'shop' */
+    instance: z
+      .string()
+      .regex(
+        /^[a-z0-9]+(-[a-z0-9]+)*$/,
+        'expected a name of a-z, 0-9 and single hyphens, such as shop',
+      )
+      .max(30, 'expected at most 30 characters')
+      .optional()
+      .prefault(process.env['POOL_INSTANCE'] || undefined),
     /** The engine, as DOCKER_HOST spells it.
      * @default $DOCKER_HOST, else the first usual socket that answers
      * @example 'unix:///run/docker.sock' */
     engine: z
       .string()
-      .regex(/^(unix|tcp):\/\//, 'expected unix:///path/docker.sock or tcp://127.0.0.1:2375')
+      // What ssh needs instead is said where the engine is dialled: DOCKER_HOST may say it too.
+      .regex(/^(unix|tcp|ssh):\/\//, 'expected unix:///path/docker.sock or tcp://127.0.0.1:2375')
       .optional(),
+    /** The address of the engine's machine that previews are published on, and dialled at. Whoever else reaches it reaches them past pool.
+     * @default '127.0.0.1'
+     * @example '10.0.0.5' */
+    publishOn: z
+      .ipv4('expected an IPv4 address of the engine’s machine, such as 10.0.0.5')
+      .refine((address) => address !== '0.0.0.0', 'expected one address, since pool dials it too')
+      .default('127.0.0.1'),
     /** `auto` takes BuildKit where the engine has it.
      * @default 'auto'
      * @example 'classic' */
     builder: z.enum(['auto', 'buildkit', 'classic']).default('auto'),
+    /** Registries whose logins builds may use, out of the file of `docker login`: a commit's Dockerfile may then name any image there that the login can read.
+     * @default []
+     * @example ['ghcr.io', 'registry.example.com:5000'] */
+    registries: z
+      .array(
+        z
+          .string()
+          .regex(
+            /^[a-z0-9.-]+(:[0-9]{1,5})?$/,
+            'expected a registry such as ghcr.io, with no path',
+          ),
+      )
+      .default([]),
     /** Builds at once: one keeps the machine usable for those who visit.
      * @default 1
      * @example 2 */
@@ -141,7 +174,7 @@ function schemaIn(folderOf: FolderOf) {
      * @default 10_000
      * @example 60_000 */
     refreshMs: z.int().min(100).max(LONGEST_MS).default(10_000),
-    /** Host ports that previews are published on, on loopback.
+    /** Host ports that previews are published on.
      * @default { first: 20_000, last: 29_999 }
      * @example { first: 40_000, last: 40_999 } */
     portRange: strict({ first: HostPort, last: HostPort })
@@ -251,7 +284,10 @@ function came(input: object, path: readonly PropertyKey[]): string {
     if (typeof value !== 'string')
       value = (value as Record<PropertyKey, unknown> | undefined)?.[key];
   }
-  const secret = path.includes('env') || (path[0] === 'repositories' && typeof value === 'object');
+  // People write the token itself where its file or variable is to be named.
+  const secret =
+    path.some((key) => /^(env|token.*)$/.test(String(key))) ||
+    (path[0] === 'repositories' && typeof value === 'object');
   if (value === undefined || secret) return '';
   // A password may hold what ends it in a URL: all up to the last @ goes.
   return `; came ${(JSON.stringify(value) ?? typeof value).replace(/\/\/.*@/, '//…@')}`;

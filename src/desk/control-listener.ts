@@ -96,12 +96,13 @@ class Verbs implements Record<Verb, unknown> {
     else yield { text: await log.read() };
   }
 
-  async *rebuild({ address, pull }: Request<'rebuild'>): Answers<'rebuild'> {
+  async *rebuild({ address, pull }: Request<'rebuild'>, over: AbortSignal): Answers<'rebuild'> {
     const preview = await this.#find(address);
     if (!preview.rebuild({ pull })) {
       const next = 'End that with "pool stop", or wait for it with "pool wait".';
       throw new Refused(409, 'It is on its way already.', next);
     }
+    await preview.done(over);
     yield await this.#row(preview);
   }
 
@@ -140,6 +141,8 @@ class Verbs implements Record<Verb, unknown> {
     // An image outlives its commit where a branch was rewritten and the mirror made anew.
     const summary = mirror && (await history.commit(mirror, commit).catch(() => undefined));
     const { phase, since } = state;
+    const rebuild = phase === 'ready' ? state.rebuild : undefined;
+    const last = rebuild ?? state;
     return {
       repository,
       commit,
@@ -150,7 +153,8 @@ class Verbs implements Record<Verb, unknown> {
       phase,
       words: phaseWords(state),
       since: phase === 'cold' ? 0 : since,
-      ...(phase === 'failed' ? { failure: state.failure } : {}),
+      ...(rebuild === undefined ? {} : { rebuild: rebuild.phase }),
+      ...(last.phase === 'failed' ? { failure: last.failure } : {}),
     };
   }
 }

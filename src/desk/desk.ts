@@ -30,6 +30,12 @@ const FRAMES = 30;
 const QUICK_MS = 200;
 const SLOW_MS = 1000;
 
+/** Several names may share one mirror. */
+interface Named {
+  name: RepositoryName;
+  mirror: Mirror;
+}
+
 const COLD: PreviewState = { phase: 'cold', since: 0 };
 
 /**
@@ -59,36 +65,36 @@ class Desk {
   async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const site = request.headers.host?.toLowerCase() ?? '';
     const { pathname, searchParams } = new URL(`http://desk${request.url ?? '/'}`);
-    const mirror = this.#mirror(searchParams.get('repository'));
+    const named = this.#named(searchParams.get('repository'));
     const branch = searchParams.get('branch');
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       response.writeHead(405, { allow: 'GET, HEAD' }).end();
-    } else if (mirror === undefined || (pathname !== '/' && pathname !== '/events')) {
+    } else if (named === undefined || (pathname !== '/' && pathname !== '/events')) {
       send(response, 404, notFound(site));
     } else if (pathname === '/events') {
-      this.#stream(response, mirror, branch, site);
+      this.#stream(response, named, branch, site);
     } else {
-      await this.#refresh(mirror);
-      send(response, 200, stripPage(await this.#parts(mirror, branch, site), Date.now()));
+      await this.#refresh(named.mirror);
+      send(response, 200, stripPage(await this.#parts(named, branch, site), Date.now()));
     }
   }
 
-  #mirror(name: string | null): Mirror | undefined {
-    const all = [...this.#options.mirrors.values()];
-    return name === null ? all[0] : all.find(({ repository }) => repository.name === name);
+  #named(wanted: string | null): Named | undefined {
+    const all = this.#options.mirrors.entries().map(([name, mirror]) => ({ name, mirror }));
+    return all.find(({ name }) => wanted === null || name === wanted);
   }
 
-  #stream(response: ServerResponse, mirror: Mirror, branch: string | null, site: string): void {
+  #stream(response: ServerResponse, named: Named, branch: string | null, site: string): void {
     const left = new AbortController();
     response.once('close', () => left.abort());
     const over = AbortSignal.any([left.signal, this.#options.closing]);
     response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
-    const events = Readable.from(this.#events(mirror, branch, site, over));
+    const events = Readable.from(this.#events(named, branch, site, over));
     events.on('error', () => response.destroy()).pipe(response);
   }
 
   async *#events(
-    mirror: Mirror,
+    named: Named,
     branch: string | null,
     site: string,
     over: AbortSignal,
@@ -101,8 +107,8 @@ class Desk {
     yield 'retry: 1000\n\n';
     while (!over.aborted) {
       rest = new AbortController();
-      await this.#refresh(mirror);
-      const list = stripList(await this.#parts(mirror, branch, site), Date.now()).text;
+      await this.#refresh(named.mirror);
+      const list = stripList(await this.#parts(named, branch, site), Date.now()).text;
       if (list !== shown) yield `event: strip\ndata: ${JSON.stringify(list)}\n\n`;
       shown = list;
       await pause(QUICK_MS, over);
@@ -116,7 +122,11 @@ class Desk {
     if (stale) await Promise.race([mirror.refresh(closing), sleep(SLOW_MS)]);
   }
 
-  async #parts(mirror: Mirror, branchName: string | null, site: string): Promise<StripParts> {
+  async #parts(
+    { name, mirror }: Named,
+    branchName: string | null,
+    site: string,
+  ): Promise<StripParts> {
     const { refs } = mirror.table;
     const branches = refs.filter((ref) => ref.kind === 'branch');
     const wanted = branchName ?? mirror.defaultBranch;
@@ -125,17 +135,17 @@ class Desk {
       branch === undefined ? [] : await this.#options.history.last(mirror, branch.commit, FRAMES);
     return {
       site,
-      repository: mirror.repository.name,
+      repository: name,
       repositories: [...this.#options.mirrors.keys()],
       branch,
       refs,
-      frames: commits.map((commit) => this.#frame(mirror, commit)),
+      frames: commits.map((commit) => this.#frame({ name, mirror }, commit)),
       problem: mirror.problem,
+      copying: mirror.copying,
     };
   }
 
-  #frame(mirror: Mirror, commit: CommitSummary): Frame {
-    const { name } = mirror.repository;
+  #frame({ name, mirror }: Named, commit: CommitSummary): Frame {
     const preview = this.#options.previews.get(previewId({ repository: name, commit: commit.id }));
     return {
       commit,

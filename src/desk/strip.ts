@@ -26,6 +26,8 @@ export interface StripParts {
   frames: readonly Frame[];
   /** Why the last fetch failed, where it did. */
   problem: string | undefined;
+  /** Told while the first copy is under way. */
+  copying: string | undefined;
 }
 
 /** Names beyond this are reached by typing them. */
@@ -78,7 +80,7 @@ export function stripPage(parts: StripParts, now: number): Page {
 }
 
 /** The part of the page that changes: sent again whenever it does. */
-export function stripList({ site, frames, problem }: StripParts, now: number): Html {
+export function stripList({ site, frames, problem, copying }: StripParts, now: number): Html {
   const warning =
     problem !== undefined &&
     html`<div class="reason" role="alert">
@@ -87,7 +89,7 @@ export function stripList({ site, frames, problem }: StripParts, now: number): H
     </div>`;
   if (frames.length === 0) {
     return html`${warning}
-      <p>There is no commit here yet. Once there is one, it appears by itself.</p>`;
+      <p>${copying ?? 'There is no commit here yet.'} Once there is one, it appears by itself.</p>`;
   }
   return html`${warning}
     <ol class="strip">

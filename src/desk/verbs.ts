@@ -20,6 +20,9 @@ export const Row = z.object({
   words: z.string(),
   /** When that began, in ms of the epoch; 0 where it is not known. */
   since: z.number(),
+  /** How far a rebuild is, or that it failed, while what is ready serves. */
+  rebuild: z.enum(['cold', 'queued', 'building', 'starting', 'failed']).optional(),
+  /** Why it failed, or why its rebuild did. */
   failure: z.object({ code: z.string(), message: z.string(), next: z.string() }).optional(),
 });
 export type Row = z.infer<typeof Row>;

@@ -1,4 +1,6 @@
-import { Agent } from 'node:http';
+import { readFileSync, statSync } from 'node:fs';
+import http from 'node:http';
+import https from 'node:https';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
@@ -32,20 +34,23 @@ const ANSWER_LIMIT_MS = 5000;
 
 /**
  * Finds the engine: `wanted` (or `DOCKER_HOST`) and no other where it is given, else the first of
- * the usual sockets that answers. Throws `engine-unreachable` with what was tried.
+ * the usual sockets that answers. Previews will be published on `publishOn`. Throws
+ * `engine-unreachable` with what was tried, or why an engine cannot be used so.
  */
 export async function connectEngine(
   wanted: string | undefined,
   env: NodeJS.ProcessEnv,
+  publishOn = '127.0.0.1',
 ): Promise<Engine> {
   const named = wanted ?? (env['DOCKER_HOST'] || undefined);
+  if (named !== undefined) refuse(named, publishOn);
   const hosts = named === undefined ? usualHosts(env) : [named];
   const problems: string[] = [];
   for (const host of hosts) {
     try {
-      return await dial(host);
+      return await dial(host, env);
     } catch (error) {
-      problems.push(`${host} (${explain(error)})`);
+      problems.push(`${host} (${explain(error, host)})`);
     }
   }
   throw new PreviewError(
@@ -74,14 +79,16 @@ function usualHosts(env: NodeJS.ProcessEnv): string[] {
   return sockets.map((socket) => `unix://${socket}`);
 }
 
-async function dial(host: string): Promise<Engine> {
+async function dial(host: string, env: NodeJS.ProcessEnv): Promise<Engine> {
   // No keep-alive: after a restart of the engine a pooled socket would fail the first request.
+  const options = dialOptions(host, env);
+  const { Agent } = options.protocol === 'https' ? https : http;
   const agent = Object.assign(new Agent({ keepAlive: false }), {
     // docker-modem writes out all that a call is made with, for a log that is off: beside fifty
     // other calls, each of which hangs on the agent, that was half a second of each start.
     [inspect.custom]: () => 'Agent',
   });
-  const docker = new Docker({ ...dialOptions(host), agent } as Docker.DockerOptions);
+  const docker = new Docker({ ...options, agent } as Docker.DockerOptions);
   const abortSignal = AbortSignal.timeout(ANSWER_LIMIT_MS);
   const answer: unknown = await (docker.version as (options: object) => Promise<unknown>)({
     abortSignal,
@@ -92,22 +99,71 @@ async function dial(host: string): Promise<Engine> {
   return { docker, host, version, platform, buildKit: Os === 'linux' && !podman };
 }
 
-function dialOptions(host: string): Docker.DockerOptions {
+/** `DOCKER_TLS_VERIFY` and `DOCKER_CERT_PATH` mean what they mean to the `docker` command. */
+function dialOptions(host: string, env: NodeJS.ProcessEnv): Docker.DockerOptions {
   if (host.startsWith('unix://')) return { socketPath: host.slice('unix://'.length) };
-  const url = URL.canParse(host) ? new URL(host) : undefined;
-  const local = url !== undefined && /^(localhost|127\.[0-9.]+|\[::1\])$/.test(url.hostname);
-  if (url === undefined || url.protocol !== 'tcp:' || !local) {
-    throw new Error(
-      'pool needs a unix socket or a tcp address on this machine: it dials ports that the engine publishes on loopback',
-    );
-  }
-  return { protocol: 'http', host: url.hostname, port: Number(url.port || 2375) };
+  const { hostname, port } = new URL(host);
+  const at = { host: hostname.replaceAll(/[[\]]/g, '') };
+  if (!env['DOCKER_TLS_VERIFY']) return { ...at, protocol: 'http', port: Number(port || 2375) };
+  const folder = env['DOCKER_CERT_PATH'] || join(env['HOME'] ?? homedir(), '.docker');
+  const [ca, cert, key] = ['ca', 'cert', 'key'].map((name) =>
+    readFileSync(join(folder, `${name}.pem`)),
+  );
+  return { ...at, protocol: 'https', port: Number(port || 2376), ca, cert, key };
 }
 
-function explain(error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException;
+/** True for an address that this machine alone reaches. */
+export function isLoopback(hostname: string): boolean {
+  return /^(localhost|127\.[0-9.]+|\[::1\])$/.test(hostname);
+}
+
+/** What is told of previews that are published on an address that others reach as well. */
+export function exposedOn(address: string): { words: string } {
+  const words = `whoever reaches ${address}, other previews included, reaches every preview there past pool`;
+  return { words };
+}
+
+/** Throws where pool could never reach what such an engine publishes. */
+function refuse(host: string, publishOn: string): void {
+  const url = URL.canParse(host) ? new URL(host) : undefined;
+  if (url?.protocol === 'unix:') return;
+  if (url?.protocol === 'ssh:') {
+    throw unusable(
+      `Pool does not speak to an engine over ssh (${host}).`,
+      'Forward its socket with "ssh -N -L /tmp/engine.sock:/var/run/docker.sock <host>", and set engine to unix:///tmp/engine.sock and publishOn to an address of that machine.',
+    );
+  }
+  if (url?.protocol !== 'tcp:' || url.hostname === '') {
+    throw unusable(
+      `${host} is no address of an engine.`,
+      'Write it as unix:///path/docker.sock or tcp://<host>:2375.',
+    );
+  }
+  if (!isLoopback(url.hostname) && isLoopback(publishOn)) {
+    throw unusable(
+      `The engine at ${host} is on another machine, and pool does not reach what is published on the loopback of that.`,
+      `Set publishOn in pool.config.ts to an address of that machine which pool reaches; ${exposedOn('it').words}.`,
+    );
+  }
+}
+
+function unusable(message: string, next: string): PreviewError {
+  return new PreviewError('engine-unreachable', message, next);
+}
+
+function explain(error: unknown, host: string): string {
+  const { code, message, path } = error as NodeJS.ErrnoException;
+  if (path?.endsWith('.pem') === true) return `${path}: ${message}`;
   if (code === 'ENOENT') return 'not there';
   if (code === 'ECONNREFUSED') return 'nobody listens';
-  if (code === 'EACCES') return 'permission denied: add yourself to the group "docker"';
+  if (code === 'EACCES') return denied(host.slice('unix://'.length));
   return message;
+}
+
+/** A container's user is in no group of the host's by itself, and names of groups differ there. */
+function denied(socket: string): string {
+  const gid = statSync(socket, { throwIfNoEntry: false })?.gid;
+  if (gid === undefined) return 'permission denied';
+  const own = process.getgroups?.().join(', ');
+  return `permission denied: it is for the group ${gid}, and this process has ${own}; add its user to that group, or run its container with --group-add ${gid}`;
 }

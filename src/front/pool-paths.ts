@@ -1,5 +1,5 @@
 import type { Address } from '../address/host.ts';
-import { phaseWords, sentence } from '../page/words.ts';
+import { pageKind, phaseWords, sentence } from '../page/words.ts';
 import type { Control, Happening, Visit } from '../preview/control.ts';
 import type { PreviewId } from '../preview/preview.ts';
 import { jsonAnswer, pageAnswer, problemAnswer, textAnswer } from './answers.ts';
@@ -126,6 +126,6 @@ function eventText(happening: Happening): string {
     return `event: log\nid: ${next}\ndata: ${JSON.stringify({ text })}\n\n`;
   }
   const { state } = happening;
-  const data = { ...state, words: sentence(phaseWords(state)) };
+  const data = { ...state, words: sentence(phaseWords(state)), page: pageKind(state) };
   return `event: state\ndata: ${JSON.stringify(data)}\n\n`;
 }

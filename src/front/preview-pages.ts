@@ -1,6 +1,7 @@
 import { html, type Html } from '../page/html.ts';
 import { layout, type Page, readScript } from '../page/layout.ts';
-import { age, duration, happenedWords, phaseWords, sentence } from '../page/words.ts';
+import { age, duration, happenedWords, pageKind, phaseWords, sentence } from '../page/words.ts';
+import type { Failure } from '../errors.ts';
 import type { PreviewView } from '../preview/control.ts';
 import type { PreviewState } from '../preview/state.ts';
 
@@ -34,7 +35,7 @@ export function waitingPage({ view, site, log }: PreviewPageParts): Page {
     site,
     script: FOLLOW,
     refreshS: REFRESH_S,
-    body: html`<main data-next="${log.length}" data-over="cold ready failed">
+    body: html`<main data-next="${log.length}" data-over="cold ready rebuilding rebuild-failed failed">
       ${heading(view)} ${status(view)} ${logBox(log)}
       <noscript><p class="soft">This page loads anew every ${REFRESH_S} seconds.</p></noscript>
       <p class="soft">
@@ -81,7 +82,8 @@ export function previewPage(parts: PreviewPageParts, now: number): Page {
     ...runFacts(view, now),
     ['Variables', variablesOf(view)],
   ];
-  const settled = ['ready', 'failed', 'cold'].includes(view.state.phase);
+  const settled = ['ready', 'rebuild-failed', 'failed', 'cold'].includes(pageKind(view.state));
+  const failed = failureOf(view.state);
   return layout({
     title: `${view.subject || short(view)} · preview`,
     site,
@@ -89,6 +91,11 @@ export function previewPage(parts: PreviewPageParts, now: number): Page {
     refreshS: 10,
     body: html`<main data-next="${log.length}" data-over="${otherPhases(view)}">
       ${heading(view)} ${status(view)}
+      ${
+        view.state.phase === 'ready' &&
+        failed &&
+        html`<div class="reason" role="alert"><strong>${failed.message}</strong> ${failed.next}</div>`
+      }
       <div class="actions">
         <a href="/">Open the application</a>
         ${view.state.phase === 'failed' && html`<form method="post" action="/_pool/retry"><button>Retry</button></form>`}
@@ -96,7 +103,7 @@ export function previewPage(parts: PreviewPageParts, now: number): Page {
         <a href="/_pool/log">Log as text</a>
         ${settled && html`<form method="post" action="/_pool/rebuild"><button class="quiet" aria-describedby="rebuild">Rebuild</button></form>`}
       </div>
-      ${settled && html`<p class="soft" id="rebuild">Rebuild asks for newer base images and takes no step from the cache; the preview is away meanwhile.</p>`}
+      ${settled && html`<p class="soft" id="rebuild">Rebuild asks for newer base images and takes no step from the cache; what is ready serves until the new one answers.</p>`}
       <dl>
         ${facts.map(
           ([name, value]) =>
@@ -193,9 +200,8 @@ function runFacts({ state }: PreviewView, now: number): [string, string][] {
     facts.push(['Start', `answered after ${duration(state.startMs)}`]);
     facts.push(['Container', state.endpoint.containerId.slice(0, 12)]);
   }
-  if (state.phase === 'failed') {
-    facts.push(['Failure', `${state.failure.message} ${state.failure.next}`]);
-  }
+  const failed = failureOf(state);
+  if (failed !== undefined) facts.push(['Failure', `${failed.message} ${failed.next}`]);
   return facts;
 }
 
@@ -208,15 +214,18 @@ function imageFacts(
   const by = build.reused
     ? `of ${build.how === 'recipe' ? `commit ${build.from?.slice(0, 10)}, which has the same recipe` : 'an earlier build'}`
     : `built by ${build.builder === 'buildkit' ? 'BuildKit' : 'the classic builder'} in ${duration(build.ms)}`;
+  const pulled = build.pulled !== undefined && `pulled as ${build.pulled}`;
+  const missing = build.missing !== undefined && `for there is no image ${build.missing}`;
   const when = builtAt !== undefined && `${build.reused ? 'built ' : ''}${age(builtAt, now)}`;
   const on = base !== undefined && `on ${base}`;
-  const parts = [by, when, on].filter((part) => part !== false);
+  const parts = [pulled || by, missing, when, on].filter((part) => part !== false);
   const alone =
     !build.reused && build.asksForCommit
       ? '; ARG POOL_COMMIT in the Dockerfile parts it from every other commit, and its steps from the cache'
       : '';
   const facts: [string, string][] = [['Image', parts.join(', ')]];
   if (recipe !== undefined) facts.push(['Recipe', recipe.slice(0, 12) + alone]);
+  for (const note of build.notes ?? []) facts.push(['Context', note]);
   if (!build.reused && build.documentation !== undefined) {
     const { files, lines } = build.documentation;
     facts.push([
@@ -227,10 +236,16 @@ function imageFacts(
   return facts;
 }
 
+/** Why it failed, or why its rebuild did. */
+function failureOf(state: PreviewState): Failure | undefined {
+  const last = state.phase === 'ready' ? state.rebuild : state;
+  return last?.phase === 'failed' ? last.failure : undefined;
+}
+
 /** The phases that make the preview's page out of date. */
 function otherPhases({ state }: PreviewView): string {
-  const all = ['queued', 'building', 'starting', 'ready', 'failed'];
-  return all.filter((phase) => phase !== state.phase).join(' ');
+  const all = ['queued', 'building', 'starting', 'ready', 'rebuilding', 'rebuild-failed', 'failed'];
+  return all.filter((kind) => kind !== pageKind(state)).join(' ');
 }
 
 function short({ commit }: PreviewView): string {

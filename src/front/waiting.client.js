@@ -10,7 +10,7 @@ const follow = (from) => {
     const state = JSON.parse(data);
     words.textContent = state.words;
     dot.className = `dot ${state.phase}`;
-    if (over.split(' ').includes(state.phase)) {
+    if (over.split(' ').includes(state.page)) {
       events.close();
       // A preview that is cold was forgotten by a restart: loading anew visits it again.
       setTimeout(() => location.reload(), state.phase === 'cold' ? 1000 : 0);

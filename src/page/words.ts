@@ -39,17 +39,29 @@ export function phaseWords(state: PreviewState): string {
     case 'queued':
       return state.position > 1 ? `in the queue, number ${state.position}` : 'next to be built';
     case 'building':
+      if (state.pulling) return `pulling its image${state.step ? `, ${state.step}` : ''}`;
       return state.steps === 0 ? 'building' : `building, step ${state.steps}`;
     case 'starting':
       return 'starting';
     case 'ready':
     case 'failed': {
+      if (state.phase === 'ready' && state.rebuild !== undefined) {
+        if (state.rebuild.phase === 'failed') return 'the rebuild failed, what was there serves on';
+        const way = state.rebuild.phase === 'cold' ? '' : `: ${phaseWords(state.rebuild)}`;
+        return `rebuilding, and serving meanwhile${way}`;
+      }
       if (state.phase === 'failed' && state.build === undefined) return 'failed';
       const startMs = state.phase === 'ready' ? state.startMs : 0;
       const built = state.build === undefined ? '' : buildWords(state.build, startMs);
       return state.phase === 'failed' ? `${built}, then failed` : built;
     }
   }
+}
+
+/** What a page about a preview is: where that changes it is loaded anew. */
+export function pageKind(state: PreviewState): string {
+  if (state.phase !== 'ready' || state.rebuild === undefined) return state.phase;
+  return state.rebuild.phase === 'failed' ? 'rebuild-failed' : 'rebuilding';
 }
 
 /** What happened to a preview, in a sentence without its full stop. */
@@ -66,7 +78,9 @@ export function happenedWords(happened: Happened): string {
     case 'ready':
       return `ready, it answered after ${duration(happened.startMs)}`;
     case 'failed':
-      return `failed (${happened.code}): ${happened.message}`;
+      return `${happened.serving ? 'the rebuild failed, what was there serves on' : 'failed'} (${happened.code}): ${happened.message}`;
+    case 'rebuilding':
+      return 'to be built anew, and serving meanwhile';
     case 'cooled':
       return COOLED[happened.why];
   }
@@ -76,6 +90,7 @@ const COOLED = {
   retried: 'tried once more',
   rebuilt: 'to be built anew',
   stopped: 'its container was stopped or removed',
+  ended: 'its container ended while it was rebuilt',
   'engine-away': 'its container was gone when the engine came back',
 } as const;
 
@@ -86,6 +101,7 @@ function buildWords(
   if (build.reused) {
     const took = build.ms === undefined ? '' : `, ${duration(build.ms + startMs)}`;
     const same = build.how === 'recipe' && build.from !== undefined;
+    if (build.pulled !== undefined && build.how === undefined) return `its image was pulled${took}`;
     if (same) return `same recipe as ${build.from?.slice(0, 7)}, nothing built${took}`;
     return `nothing to build, the image was there${took}`;
   }

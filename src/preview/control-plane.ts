@@ -19,7 +19,12 @@ const LOOK_LIMIT_MS = 400;
 /** While a remote hangs, what its refs mean is asked so often, and not with every request. */
 const ASK_AGAIN_MS = 1000;
 
+/** Several names may share one mirror: which one is meant is never read off it. */
 type Mirrors = ReadonlyMap<RepositoryName, Mirror>;
+interface Named {
+  name: RepositoryName;
+  mirror: Mirror;
+}
 
 /** Answers the front's questions out of the mirrors and the previews. */
 export function controlPlane(
@@ -37,13 +42,13 @@ export function controlPlane(
       const candidates = candidatesFor(address, mirrors);
       if (candidates.length === 0) return unknownRepository(address, mirrors);
       const found = await Promise.all(
-        candidates.map(async (mirror) => {
+        candidates.map(async ({ name, mirror }) => {
           // Those who only look, crawlers among them, make pool fetch nothing.
           const ref = start
             ? await lookUp(mirror, address.ref, freshness, closing)
             : mirror.table.find(address.ref);
-          const known = ref.kind === 'unknown' ? running(mirror, address.ref) : undefined;
-          return { mirror, found: known ?? ref, until: surelyUntil(mirror, freshness) };
+          const known = ref.kind === 'unknown' ? running(name, address.ref) : undefined;
+          return { name, mirror, found: known ?? ref, until: surelyUntil(mirror, freshness) };
         }),
       );
       return await toVisit(found, address, start);
@@ -82,17 +87,17 @@ export function controlPlane(
   };
 
   /** A commit that no ref reaches any more is not started, but goes on where it runs. */
-  function running({ repository }: Mirror, ref: string): Found | undefined {
+  function running(repository: RepositoryName, ref: string): Found | undefined {
     const commit = toCommitId(ref);
     if (commit === undefined) return undefined;
-    const { phase } = previews.get(previewId({ repository: repository.name, commit }))?.state ?? {};
+    const { phase } = previews.get(previewId({ repository, commit }))?.state ?? {};
     return phase === 'ready'
       ? { kind: 'commit', commit, rule: 'full id', fixed: false }
       : undefined;
   }
 
   async function toVisit(
-    all: readonly { mirror: Mirror; found: Found; until: number }[],
+    all: readonly (Named & { found: Found; until: number })[],
     address: Address,
     start: boolean,
   ): Promise<Visit> {
@@ -102,8 +107,8 @@ export function controlPlane(
     if (others.length > 0) return { kind: 'ambiguous', choices: hits.flatMap(choicesOf) };
     if (hit.found.kind !== 'commit') return { kind: 'ambiguous', choices: choicesOf(hit) };
 
-    const { mirror, found, until } = hit;
-    const preview = previews.of({ repository: mirror.repository.name, commit: found.commit });
+    const { name, mirror, found, until } = hit;
+    const preview = previews.of({ repository: name, commit: found.commit });
     try {
       // Begun before it is described: nobody waits for git twice.
       if (start) preview.visit();
@@ -142,8 +147,7 @@ export function controlPlane(
     };
   }
 
-  function choicesOf({ mirror, found }: { mirror: Mirror; found: Found }): Choice[] {
-    const { name } = mirror.repository;
+  function choicesOf({ name, found }: Named & { found: Found }): Choice[] {
     const of = mirrors.size > 1 ? ` of ${name}` : '';
     if (found.kind === 'commit')
       return [{ name: `${found.rule}${of}`, label: label(name, found.commit) }];
@@ -154,23 +158,22 @@ export function controlPlane(
     }));
   }
 
-  function unknownRef(
-    all: readonly { mirror: Mirror; found: Found }[],
-    { refreshMs }: Freshness,
-  ): Visit {
-    const near = all.flatMap(({ mirror, found }) => {
+  function unknownRef(all: readonly (Named & { found: Found })[], { refreshMs }: Freshness): Visit {
+    const near = all.flatMap(({ name, found }) => {
       const refs: Ref[] = found.kind === 'unknown' ? found.near : [];
       return refs.map((ref) => ({
         name: `${ref.kind} ${ref.name}`,
-        label: refLabel(mirror, ref),
+        label: refLabel(name, ref),
       }));
     });
     const nextFetch = Math.min(...all.map(({ mirror }) => mirror.triedAt)) + refreshMs - Date.now();
     const empty = all.every(({ mirror }) => mirror.table.commits.size === 0);
     const problem = all.find(({ mirror }) => mirror.problem !== undefined)?.mirror.problem;
-    const reason = empty
+    const copying = all.map(({ mirror }) => mirror.copying).find((words) => words !== undefined);
+    const known = empty
       ? 'The repository has no commit yet.'
       : 'No branch, tag or commit of that name is known.';
+    const reason = copying ?? known;
     return {
       kind: 'unknown',
       near,
@@ -179,9 +182,9 @@ export function controlPlane(
     };
   }
 
-  function refLabel(mirror: Mirror, ref: Ref): string {
-    const repository = mirrors.size > 1 ? mirror.repository.name : undefined;
-    return formatLabel(ref.slug, repository) ?? label(mirror.repository.name, ref.commit);
+  function refLabel(name: RepositoryName, ref: Ref): string {
+    const repository = mirrors.size > 1 ? name : undefined;
+    return formatLabel(ref.slug, repository) ?? label(name, ref.commit);
   }
 }
 
@@ -195,10 +198,9 @@ export function labeller(mirrors: Mirrors): (repository: string, commit: CommitI
   return (repository, commit) => commitLabel(commit, mirrors.size > 1 ? repository : undefined);
 }
 
-function candidatesFor({ repository }: Address, mirrors: Mirrors): Mirror[] {
-  if (repository === undefined) return [...mirrors.values()];
-  const named = mirrors.get(repository);
-  return named === undefined ? [] : [named];
+function candidatesFor({ repository }: Address, mirrors: Mirrors): Named[] {
+  const all = mirrors.entries().map(([name, mirror]) => ({ name, mirror }));
+  return all.filter(({ name }) => repository === undefined || name === repository).toArray();
 }
 
 function unknownRepository({ repository, ref }: Address, mirrors: Mirrors): Visit {

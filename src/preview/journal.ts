@@ -13,10 +13,18 @@ const Entry = z.discriminatedUnion('what', [
   /** Its container was running already when pool started. */
   z.object({ what: z.literal('found') }),
   z.object({ what: z.literal('ready'), startMs: z.number() }),
-  z.object({ what: z.literal('failed'), code: z.string(), message: z.string() }),
+  /** To be built anew, while it serves. */
+  z.object({ what: z.literal('rebuilding') }),
+  z.object({
+    what: z.literal('failed'),
+    code: z.string(),
+    message: z.string(),
+    /** Only its rebuild did. */
+    serving: z.boolean().optional(),
+  }),
   z.object({
     what: z.literal('cooled'),
-    why: z.enum(['retried', 'rebuilt', 'stopped', 'engine-away']),
+    why: z.enum(['retried', 'rebuilt', 'stopped', 'ended', 'engine-away']),
   }),
 ]);
 export type Entry = z.infer<typeof Entry>;
@@ -143,6 +151,7 @@ export function toEntry(event: PreviewEvent, state: PreviewState): Entry | undef
   switch (event.type) {
     case 'queued':
     case 'building':
+    case 'rebuilding':
       return { what: event.type };
     case 'starting':
       return event.found === true ? { what: 'found' } : { what: 'starting', build: event.build };
@@ -150,7 +159,8 @@ export function toEntry(event: PreviewEvent, state: PreviewState): Entry | undef
       return state.phase === 'ready' ? { what: 'ready', startMs: state.startMs } : undefined;
     case 'failed': {
       const { code, message } = event.failure;
-      return { what: 'failed', code, message: message.slice(0, MESSAGE_LIMIT) };
+      const serving = state.phase === 'ready' ? { serving: true } : {};
+      return { what: 'failed', code, message: message.slice(0, MESSAGE_LIMIT), ...serving };
     }
     case 'cooled':
       return { what: 'cooled', why: event.why };

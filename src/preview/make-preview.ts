@@ -19,6 +19,8 @@ export interface Wanted {
 export interface Rebuild {
   /** Whether the registry is asked for newer base images. */
   pull: boolean;
+  /** The container that serves on until the new image answers. */
+  beside?: Endpoint;
 }
 
 /** The stages between a commit and an endpoint, in pool's words. `stages.ts` binds them. */
@@ -30,6 +32,16 @@ export interface Stages {
   readSettings(wanted: Wanted, signal: AbortSignal): Promise<CommitSettings>;
   /** The image that is known as the commit's. */
   findImage(wanted: Wanted, signal: AbortSignal): Promise<Image | undefined>;
+  /** The name of the image that CI made of the commit, where the operator says that it does. */
+  madeElsewhere(wanted: Wanted): string | undefined;
+  /** Pulls that image; `undefined` where its registry has none. */
+  pullImage(
+    wanted: Wanted,
+    reference: string,
+    rebuild: Rebuild | undefined,
+    to: BuildListener,
+    signal: AbortSignal,
+  ): Promise<Image | undefined>;
   /** What the commit's image is made from. */
   readRecipe(wanted: Wanted, settings: CommitSettings, signal: AbortSignal): Promise<Recipe>;
   /** The image of an earlier commit with this recipe, from now on known as this commit's too. */
@@ -37,7 +49,7 @@ export interface Stages {
   /** Waits for a turn in the queue of builds; those of one recipe never have theirs side by side. */
   queue<Result>(
     wanted: Wanted,
-    recipe: Recipe,
+    recipe: Pick<Recipe, 'digest'>,
     build: () => Promise<Result>,
     signal: AbortSignal,
   ): Promise<Result>;
@@ -57,10 +69,18 @@ export interface Stages {
     wanted: Wanted,
     image: Image,
     settings: CommitSettings,
+    beside: Endpoint | undefined,
     signal: AbortSignal,
   ): Promise<StartedContainer>;
   /** The same of a container that an earlier process started. */
   holdContainer(endpoint: Endpoint): StartedContainer;
+  /** Gives an image that was built anew, and answers, the names of the old one, whose id it returns. */
+  replaceImage(wanted: Wanted, image: Image, signal: AbortSignal): Promise<string | undefined>;
+  /**
+   * Removes what nothing leads to after a rebuild, the new image where it failed, else the `old`
+   * one. Never throws.
+   */
+  clearAway(wanted: Wanted, old: string | undefined): Promise<void>;
   /** Waits until the application answers as `settings` ask. */
   awaitReady(
     wanted: Wanted,
@@ -78,7 +98,7 @@ export interface Witness extends BuildListener {
 
 /**
  * The whole story: how a commit becomes an application that answers. `rebuild` makes its image anew,
- * whatever image there is.
+ * whatever image there is; what it is made beside is removed once it answers.
  */
 export async function makePreview(
   wanted: Wanted,
@@ -96,13 +116,18 @@ export async function makePreview(
     known ?? (await obtainImage(wanted, settings, stages, witness, rebuild, signal));
   const image = { id, build: build.reused ? { ...build, ms: Date.now() - begun } : build };
   witness.tell({ type: 'starting', build: image.build });
-  await using container = await stages.startContainer(wanted, image, settings, signal);
+  const beside = rebuild?.beside;
+  await using container = await stages.startContainer(wanted, image, settings, beside, signal);
   const endpoint = await stages.awaitReady(wanted, container, settings, witness, signal);
+  const old = rebuild && (await stages.replaceImage(wanted, image, signal));
   witness.tell({ type: 'ready', endpoint });
   container.keep();
+  if (rebuild === undefined) return;
+  if (beside !== undefined) await stages.holdContainer(beside)[Symbol.asyncDispose]();
+  await stages.clearAway(wanted, old);
 }
 
-/** The image of an earlier commit with the same recipe, else one that is built in its turn. */
+/** The image that CI made, else that of an earlier commit with this recipe, else one that is built. */
 async function obtainImage(
   wanted: Wanted,
   settings: CommitSettings,
@@ -111,6 +136,17 @@ async function obtainImage(
   rebuild: Rebuild | undefined,
   signal: AbortSignal,
 ): Promise<Image> {
+  const elsewhere = stages.madeElsewhere(wanted);
+  const pull = async (reference: string) => {
+    witness.tell({ type: 'building', pulling: true });
+    witness.lines([`pool: pulling ${reference}`]);
+    return await stages.pullImage(wanted, reference, rebuild, witness, signal);
+  };
+  if (elsewhere !== undefined) {
+    const turn = async () => await pull(elsewhere);
+    const pulled = await stages.queue(wanted, { digest: elsewhere }, turn, signal);
+    if (pulled !== undefined) return pulled;
+  }
   const recipe = await stages.readRecipe(wanted, settings, signal);
   const share = async () => {
     if (rebuild !== undefined) return undefined;
@@ -120,8 +156,12 @@ async function obtainImage(
   };
   const build = async () => {
     witness.tell({ type: 'building' });
+    if (elsewhere !== undefined) witness.lines([`pool: no image ${elsewhere}, so it is built`]);
     const context = await stages.openContext(wanted, settings, signal);
-    return await stages.buildImage(wanted, recipe, context, rebuild, witness, signal);
+    const image = await stages.buildImage(wanted, recipe, context, rebuild, witness, signal);
+    return elsewhere === undefined
+      ? image
+      : { ...image, build: { ...image.build, missing: elsewhere } };
   };
   // Another commit may have been built by this recipe while this one stood in the queue.
   const turn = async () => (await share()) ?? (await build());

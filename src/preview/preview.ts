@@ -14,7 +14,13 @@ import {
   type Wanted,
   type Witness,
 } from './make-preview.ts';
-import { advance, type PreviewEvent, type PreviewState } from './state.ts';
+import {
+  advance,
+  type PreviewEvent,
+  type PreviewState,
+  rebuildUnderWay,
+  stageOf,
+} from './state.ts';
 
 /** Names a preview in routes, URLs of the API and events: repository and full id. */
 export type PreviewId = Brand<string, 'PreviewId'>;
@@ -78,7 +84,7 @@ export class Preview {
     const again = phase === 'failed' && this.#state.failure.ours;
     if (phase !== 'cold' && !again) return;
     if (again) this.tell({ type: 'cooled', why: 'retried' });
-    void this.#begin(async (signal) => await this.#make(signal));
+    void this.#begin(async (signal) => await this.#make(this.#rebuild, signal));
   }
 
   /** Starts once more after a failure. */
@@ -89,21 +95,29 @@ export class Preview {
   }
 
   /**
-   * Builds the image anew. The preview goes cold first: what is shown is never older than what was
-   * asked for. Does nothing, and says so, while a job is under way.
+   * Builds the image anew. What is ready serves until the new one answers, and goes on where that
+   * fails; what is not ready shows nothing older from now on. Does nothing, and says so, while a
+   * job is under way.
    */
-  rebuild(how: Rebuild): boolean {
+  rebuild(how: Pick<Rebuild, 'pull'>): boolean {
     if (this.busy) return false;
     const { state } = this;
-    this.#rebuild = how;
-    this.tell({ type: 'cooled', why: 'rebuilt' });
-    void this.#begin(async (signal) => {
-      if (state.phase === 'ready') {
-        await this.#stages.holdContainer(state.endpoint)[Symbol.asyncDispose]();
-      }
-      await this.#make(signal);
-    });
+    if (state.phase === 'ready') {
+      this.tell({ type: 'rebuilding' });
+      const rebuild = { ...how, beside: state.endpoint };
+      void this.#begin(async (signal) => await this.#make(rebuild, signal));
+    } else {
+      this.#rebuild = how;
+      this.tell({ type: 'cooled', why: 'rebuilt' });
+      void this.#begin(async (signal) => await this.#make(this.#rebuild, signal));
+    }
     return true;
+  }
+
+  /** Resolves once no job is under way, or when `signal` aborts. */
+  async done(signal: AbortSignal): Promise<void> {
+    const left = once(signal, 'abort').catch(() => {});
+    if (!signal.aborted) await Promise.race([this.#job?.done, left]);
   }
 
   /** Goes on with a container that an earlier process started. */
@@ -140,11 +154,11 @@ export class Preview {
   }
 
   tell(event: PreviewEvent): void {
-    const before = this.#state.phase;
+    const before = stageOf(this.#state);
     this.#state = advance(this.#state, event, Date.now());
     if (event.type === 'building') this.log.clear();
-    if (event.type === 'starting') this.#rebuild = undefined;
-    const entered = this.#state.phase !== before;
+    if (event.type === 'ready') this.#rebuild = undefined;
+    const entered = stageOf(this.#state) !== before;
     if (entered) this.#logger('preview', this.wanted, describe(this.#state));
     this.#onState(this, entered ? event : undefined);
     this.#changes.dispatchEvent(new Event('change'));
@@ -175,9 +189,15 @@ export class Preview {
     }
   }
 
-  async #make(signal: AbortSignal): Promise<void> {
+  async #make(rebuild: Rebuild | undefined, signal: AbortSignal): Promise<void> {
     const witness = this.#witness(signal);
-    await makePreview(this.wanted, this.#stages, witness, this.#rebuild, signal);
+    try {
+      await makePreview(this.wanted, this.#stages, witness, rebuild, signal);
+    } catch (error) {
+      // What was built anew and never answered takes no name from what did.
+      if (rebuild !== undefined) await this.#stages.clearAway(this.wanted, undefined);
+      throw error;
+    }
   }
 
   /** What a job tells until it is ended: a build takes a moment, and the next job may be at work. */
@@ -197,7 +217,7 @@ export class Preview {
   }
 
   #progress({ step, steps, cached }: Readonly<BuildProgress>): void {
-    const now = this.#state;
+    const now = rebuildUnderWay(this.#state) ?? this.#state;
     if (now.phase !== 'building') return;
     if (now.step === step && now.steps === steps && now.cached === cached) return;
     this.tell({ type: 'step', step, steps, cached });
@@ -241,6 +261,7 @@ function describe(state: PreviewState): Record<string, unknown> {
         phase: state.phase,
         endpoint: `${state.endpoint.host}:${state.endpoint.published[state.endpoint.port]}`,
         startMs: state.startMs,
+        ...(state.rebuild && { rebuild: describe(state.rebuild) }),
       };
     case 'starting':
       return { phase: state.phase, ...state.build };

@@ -133,7 +133,9 @@ export class Previews {
    */
   async recover(repositories: ReadonlySet<string>): Promise<void> {
     const adopted = new Map<Preview, Promise<void>>();
-    for (const found of await this.#containers.list()) {
+    // Of two the older one was ready: the other was to replace it, and nobody knows whether it can.
+    const all = (await this.#containers.list()).toSorted((a, b) => a.createdAt - b.createdAt);
+    for (const found of all) {
       const preview = this.#previewOf(found, repositories);
       if (!found.running || (preview !== undefined && adopted.has(preview))) {
         // Nobody waits for it: whoever needs its name meanwhile waits for its end.
@@ -183,6 +185,7 @@ export class Previews {
       if (this.#readyOn(containerId) !== preview) return;
       // It was started again, on the same ports.
       if (vitals?.running === true) return this.#route(preview);
+      if (preview.busy) return await this.#diedBesideRebuild(preview, endpoint, lines);
       await preview.log.begin();
       if (this.#readyOn(containerId) !== preview) {
         // A new job ends the log itself.
@@ -195,7 +198,7 @@ export class Previews {
         preview.tell({ type: 'cooled', why: 'stopped' });
         return await this.#containers.remove(endpoint);
       }
-      const { message, next } = exited(vitals, 'after it was ready');
+      const { message, next } = exited(vitals, 'after it was ready', lines);
       const failure = { code: 'stopped-by-itself', message, next, ours: false } as const;
       preview.tell({ type: 'failed', failure });
       await this.#containers.remove(endpoint);
@@ -205,6 +208,13 @@ export class Previews {
         preview.tell({ type: 'cooled', why: 'engine-away' });
       }
     }
+  }
+
+  /** A rebuild that is under way goes on, and now visitors wait for it. */
+  async #diedBesideRebuild(preview: Preview, endpoint: Endpoint, lines: readonly string[]) {
+    preview.log.write([LAST_LINES, ...lines]);
+    preview.tell({ type: 'cooled', why: 'ended' });
+    await this.#containers.remove(endpoint);
   }
 
   /** An image's HEALTHCHECK came to a result: it is shown. */
@@ -217,7 +227,7 @@ export class Previews {
 
   /**
    * The engine may have been away: what it ended is cold now, and starts again when somebody
-   * visits; what is left of ours and ended is removed.
+   * visits; what is left of ours and ended, or was replaced by a rebuild, is removed.
    */
   async lookAround(): Promise<void> {
     const asked = Date.now();
@@ -232,8 +242,9 @@ export class Previews {
         preview.tell({ type: 'cooled', why: 'engine-away' });
       }
     }
-    for (const left of found.filter((one) => !one.running)) {
-      if (!this.#isAtWork(left)) await this.#removeLeftOver(left);
+    for (const left of found) {
+      if (!this.#isAtWork(left) && (!left.running || this.#isReplaced(left, asked)))
+        await this.#removeLeftOver(left);
     }
   }
 
@@ -287,6 +298,12 @@ export class Previews {
   #isAtWork({ id, repository, commit }: FoundContainer): boolean {
     const preview = this.#known(repository, commit);
     return preview?.busy === true || (preview !== undefined && preview === this.#readyOn(id));
+  }
+
+  /** Another container of its commit was ready before these were asked for. */
+  #isReplaced({ repository, commit }: FoundContainer, asked: number): boolean {
+    const { phase, since } = this.#known(repository, commit)?.state ?? { phase: 'cold', since: 0 };
+    return phase === 'ready' && since < asked;
   }
 
   /** The preview that a container's labels name. */

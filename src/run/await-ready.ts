@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Port } from '../address/label.ts';
 import { PreviewError } from '../errors.ts';
+import { itSaid, reachedNoHost } from '../telling-line.ts';
 import type { Containers, Health, StartedContainer, Vitals } from './containers.ts';
 import { untilElsewhere } from './elsewhere.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -86,7 +87,7 @@ export const LAST_LINES = '--- the last lines of the application';
 
 /** The port that answered first, and what it speaks; `undefined` once `over` aborts. */
 async function firstAnswer(
-  { port, published, guessed }: Endpoint,
+  { host, port, published, guessed }: Endpoint,
   hostname: string,
   declared: Declared,
   told: Map<number, number>,
@@ -95,7 +96,8 @@ async function firstAnswer(
   const ask = async (asked: number, afterMs: number) => {
     await pause(afterMs, over);
     while (!over.aborted) {
-      const answer = await askHttp(published[asked] ?? 0, hostname, over, declared);
+      const at = { host, port: published[asked] ?? 0 };
+      const answer = await askHttp(at, hostname, over, declared);
       if (answer !== undefined && isReady(answer.status, declared))
         return { port: asked as Port, protocol: answer.protocol };
       if (answer !== undefined) told.set(asked, answer.status);
@@ -127,7 +129,7 @@ function isReady(status: number, { health }: Declared): boolean {
 
 /** Throws when the container's process has ended, or is unhealthy; resolves once `over` aborts. */
 async function untilEnd(
-  containers: Pick<Containers, 'vitals'>,
+  containers: Pick<Containers, 'vitals' | 'lastLines'>,
   id: string,
   judged: boolean,
   over: AbortSignal,
@@ -136,7 +138,8 @@ async function untilEnd(
     await pause(LOOK_EVERY_MS, over);
     if (over.aborted) break;
     const vitals = await containers.vitals(id);
-    if (vitals?.running !== true) throw exited(vitals, 'before it answered');
+    if (vitals?.running !== true)
+      throw exited(vitals, 'before it answered', await containers.lastLines(id));
     if (judged && vitals.health?.status === 'unhealthy') throw unhealthy(vitals.health);
   }
   return undefined;
@@ -146,8 +149,12 @@ async function pause(ms: number, over: AbortSignal): Promise<void> {
   await sleep(ms, undefined, { signal: over }).catch(() => {});
 }
 
-/** What is told of an application that ended, before or after it was ready. */
-export function exited(vitals: Vitals | undefined, when: string): PreviewError {
+/** What is told of an application that ended, before or after it was ready; `said` are its last lines. */
+export function exited(
+  vitals: Vitals | undefined,
+  when: 'before it answered' | 'after it was ready',
+  said: readonly string[],
+): PreviewError {
   if (vitals === undefined) {
     return new PreviewError(
       'exited',
@@ -164,9 +171,33 @@ export function exited(vitals: Vitals | undefined, when: string): PreviewError {
   }
   return new PreviewError(
     'exited',
-    `The application exited with code ${vitals.exitCode} ${when}.`,
-    'Its last lines are at the end of the log. Mend it in a new commit, or retry.',
+    `The application exited with code ${vitals.exitCode} ${when}${itSaid(said)}.`,
+    `${when === 'before it answered' ? nextStep(vitals.exitCode, said) : MEND} Its last lines are at the end of the log.`,
   );
+}
+
+/** How applications say that a service, or a variable, is missing. */
+const NO_SERVICE = /ECONNREFUSED|connection refused|could not connect/i;
+const NO_VARIABLE =
+  /\b(?=\w*_)[A-Z0-9_]{3,}\b.*\b(is )?(not set|not defined|missing|required)\b|\benvironment variables?\b|^\s*KeyError: '[A-Z0-9_]+'/;
+
+const MEND = 'Mend it in a new commit, or retry.';
+
+/** More of a line would make the expressions above slow, and says nothing more. */
+const READ = 500;
+
+function nextStep(code: number, said: readonly string[]): string {
+  const lines = said.map((line) => line.slice(0, READ));
+  if (code === 0) {
+    return 'It ended by itself. A Dockerfile without CMD and ENTRYPOINT runs what its base image does: say there what to run, in a new commit.';
+  }
+  if (reachedNoHost(lines) || lines.some((line) => NO_SERVICE.test(line))) {
+    return 'It looks for another service, which pool does not start: give the address of one that runs in "env" of pool.config.ts or .pool.yml, then retry.';
+  }
+  if (lines.some((line) => NO_VARIABLE.test(line))) {
+    return 'It wants a variable: give it in "env" of pool.config.ts or .pool.yml, then retry.';
+  }
+  return MEND;
 }
 
 function unhealthy({ output }: Health): PreviewError {

@@ -6,8 +6,9 @@ import type { PortChoice } from './ports.ts';
 
 const LOG_FILE = { 'max-size': '5m', 'max-file': '2' };
 
-/** What one preview's container may take and do. */
+/** What one preview's container may take and do, and the address where it is published. */
 export interface Allowance {
+  publishOn: string;
   memoryBytes: number;
   processes: number;
   capabilities: readonly string[];
@@ -16,8 +17,10 @@ export interface Allowance {
 /** What a container is started for. */
 export interface StartRequest {
   image: Image;
-  /** The container's name, unique in the engine. */
+  /** The container's name, unique in the engine; another where that of `beside` is the same. */
   name: string;
+  /** The id of a container of the same commit that serves meanwhile, and must stay. */
+  beside?: string | undefined;
   repository: string;
   commit: string;
   /** Ports that the commit declares, the default first. */
@@ -37,7 +40,7 @@ export function containerSettings(
 ): Docker.ContainerCreateOptions {
   const bindings = Object.entries(published).map(([port, hostPort]) => [
     `${port}/tcp`,
-    [{ HostIp: '127.0.0.1', HostPort: String(hostPort) }],
+    [{ HostIp: allowance.publishOn, HostPort: String(hostPort) }],
   ]);
   const environment = { ...request.environment, PORT: String(choice.environment) };
   return {

@@ -69,8 +69,7 @@ export class Containers {
   }
 
   /**
-   * Makes and starts a container of an image; its ports are published on loopback, on host ports
-   * of ours. Returns before the application answers. Leaves nothing behind where it throws, nor
+   * Makes and starts a container of an image; its ports are published on host ports of ours. Returns before the application answers. Leaves nothing behind where it throws, nor
    * where what it returns is disposed of before it is kept.
    */
   async start(request: StartRequest, signal: AbortSignal): Promise<StartedContainer> {
@@ -79,6 +78,7 @@ export class Containers {
       const inspected = this.#engine.docker.getImage(request.image.id).inspect();
       const image = await askEngine('looking at the image', inspected, signal);
       const { ExposedPorts, Env, Labels } = image.Config;
+      const named = { ...request, name: await this.#freeName(request) };
       const own = Object.entries(request.environment).map(([name, value]) => `${name}=${value}`);
       const choice = choosePorts({
         declared: request.ports ?? [],
@@ -86,9 +86,9 @@ export class Containers {
         exposed: Object.keys(ExposedPorts ?? {}),
         environment: [...(Env ?? []), ...own],
       });
-      const endpoint = await this.#startOn(request, choice, network, signal);
+      const endpoint = await this.#startOn(named, choice, network, signal);
       const again = async (found: readonly Port[], over: AbortSignal) =>
-        await this.#startOn(request, withFound(choice, found), network, over);
+        await this.#startOn(named, withFound(choice, found), network, over);
       return this.hold(endpoint, again);
     } catch (error) {
       throw asStartError(engineError(error, 'starting the container', signal));
@@ -174,7 +174,8 @@ export class Containers {
       return undefined;
     }
     const { port, rule: portRule, guessed } = choice;
-    return { host: '127.0.0.1', protocol: 'http', port, published, containerId, portRule, guessed };
+    const host = this.#allowance.publishOn;
+    return { host, protocol: 'http', port, published, containerId, portRule, guessed };
   }
 
   /** What the container is doing; `undefined` where it is gone. */
@@ -243,7 +244,7 @@ export class Containers {
     const containers = inspected
       // A container run by hand from an image of pool's inherits its labels, but not the name.
       .filter((one) => one?.Name.startsWith(`/pool-${this.#instance}-`) === true)
-      .map((one) => one && toFound(one))
+      .map((one) => one && toFound(one, this.#allowance.publishOn))
       .filter((container) => container !== undefined);
     for (const { id, endpoint } of containers) {
       // It was removed since it was listed, and its ports were given back.
@@ -265,6 +266,11 @@ export class Containers {
       if (isMissing(error)) return undefined;
       throw error;
     }
+  }
+
+  async #freeName({ name, beside }: StartRequest): Promise<string> {
+    const other = beside === undefined ? undefined : await this.#inspect(beside);
+    return other?.Name === `/${name}` ? `${name}-2` : name;
   }
 
   /** What an earlier attempt, killed in the middle, left under this name. */

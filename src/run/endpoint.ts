@@ -2,7 +2,8 @@ import type { Port } from '../address/label.ts';
 
 /** Where a preview answers. */
 export interface Endpoint {
-  host: '127.0.0.1';
+  /** The address that its ports are published on, and dialled at. */
+  host: string;
   /** What `port` speaks: HTTP/1.1, or HTTP/2 without TLS and with prior knowledge. */
   protocol: 'http' | 'h2c';
   /** The container's port that answers where an address names none. */

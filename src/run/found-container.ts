@@ -9,7 +9,10 @@ export interface FoundContainer {
   id: string;
   repository: string;
   commit: string;
+  /** Its process runs, and its ports are published where pool dials. */
   running: boolean;
+  /** When it was made, in ms of the epoch. */
+  createdAt: number;
   /** Frozen by somebody, which counts as running. */
   paused: boolean;
   endpoint: Endpoint;
@@ -25,10 +28,13 @@ const Health = z.object({
     .optional(),
 });
 
+const Binding = z.object({ HostIp: z.string(), HostPort: z.string() });
+
 /** What pool relies on in the engine's answer about a container. */
 export const Inspected = z.object({
   Id: z.string(),
   Name: z.string(),
+  Created: z.string().default(''),
   State: z.object({
     Running: z.boolean(),
     Paused: z.boolean().default(false),
@@ -39,14 +45,21 @@ export const Inspected = z.object({
   }),
   Config: z.object({ Labels: z.record(z.string(), z.string()) }),
   HostConfig: z.object({
-    PortBindings: z.record(z.string(), z.array(z.object({ HostPort: z.string() }))).nullable(),
+    PortBindings: z.record(z.string(), z.array(Binding)).nullable(),
   }),
 });
 export type Inspected = z.infer<typeof Inspected>;
 
-/** Reads a container by its labels; `undefined` where they are not what pool writes. */
-export function toFound({ Id, State, Config, HostConfig }: Inspected): FoundContainer | undefined {
+/**
+ * Reads a container by its labels; `undefined` where they are not what pool writes. One that was
+ * published on another address than `host` is as good as ended: who answers there is not known.
+ */
+export function toFound(
+  { Id, Created, State, Config, HostConfig }: Inspected,
+  host: string,
+): FoundContainer | undefined {
   const labels = Config.Labels;
+  const bindings = Object.values(HostConfig.PortBindings ?? {}).flat();
   const port = toPort(labels[LABEL.port] ?? '');
   const build = BuildSummary.safeParse(parseJson(labels[LABEL.build] ?? ''));
   if (port === undefined || !build.success) return undefined;
@@ -54,11 +67,12 @@ export function toFound({ Id, State, Config, HostConfig }: Inspected): FoundCont
     id: Id,
     repository: labels[LABEL.repository] ?? '',
     commit: labels[LABEL.commit] ?? '',
-    running: State.Running,
+    running: State.Running && bindings.every(({ HostIp }) => HostIp === host),
+    createdAt: Date.parse(Created),
     paused: State.Paused,
     build: build.data,
     endpoint: {
-      host: '127.0.0.1',
+      host,
       protocol: 'http',
       port,
       published: publishedBy(HostConfig),

@@ -12,6 +12,9 @@ export interface Answered {
   protocol: Endpoint['protocol'];
 }
 
+/** Where a published port is dialled. */
+export type Published = Pick<Endpoint, 'host'> & { port: number };
+
 /** What a commit says of its application: the path that tells when it is ready, and what it speaks. */
 export interface Declared {
   health?: string | undefined;
@@ -25,37 +28,36 @@ export interface Declared {
  * so that only an answer proves that somebody is there.
  */
 export async function askHttp(
-  port: number,
+  at: Published,
   host: string,
   signal: AbortSignal,
   { health: path = '/', protocol }: Declared = {},
 ): Promise<Answered | undefined> {
   const over = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_LIMIT_MS)]);
   if (protocol === 'h2c') {
-    const status = await askH2c(port, host, path, over);
+    const status = await askH2c(at, host, path, over);
     return status === undefined ? undefined : { status, protocol };
   }
-  const first = await askHttp1(port, host, path, over);
+  const first = await askHttp1(at, host, path, over);
   if (typeof first === 'number') return { status: first, protocol: 'http' };
   if (first === 'nobody' || protocol === 'http' || over.aborted) return undefined;
-  const status = await askH2c(port, host, path, over);
+  const status = await askH2c(at, host, path, over);
   if (status === undefined) return undefined;
   // One that speaks both may have begun to listen between the two questions.
-  const again = await askHttp1(port, host, path, over);
+  const again = await askHttp1(at, host, path, over);
   if (typeof again === 'number') return { status: again, protocol: 'http' };
   return { status, protocol: 'h2c' };
 }
 
 function askHttp1(
-  port: number,
+  at: Published,
   host: string,
   path: string,
   signal: AbortSignal,
 ): Promise<number | 'nobody' | 'no HTTP/1.1'> {
   const { promise, resolve } = Promise.withResolvers<number | 'nobody' | 'no HTTP/1.1'>();
   const ask = request({
-    host: '127.0.0.1',
-    port,
+    ...at,
     path,
     headers: { host, 'user-agent': USER_AGENT, connection: 'close' },
     agent: false,
@@ -74,13 +76,13 @@ function askHttp1(
 }
 
 function askH2c(
-  port: number,
+  at: Published,
   host: string,
   path: string,
   signal: AbortSignal,
 ): Promise<number | undefined> {
   const { promise, resolve } = Promise.withResolvers<number | undefined>();
-  const session = connect(`http://127.0.0.1:${port}`, { settings: { enablePush: false } });
+  const session = connect(`http://${at.host}:${at.port}`, { settings: { enablePush: false } });
   const ask = session.request({ ':path': path, ':authority': host, 'user-agent': USER_AGENT });
   ask.once('response', ({ ':status': status }) => resolve(status));
   session.on('error', () => {});

@@ -1,16 +1,21 @@
 import { posix } from 'node:path';
 import type { Readable } from 'node:stream';
 import { PreviewError } from '../errors.ts';
+import type { RepositoryName } from '../address/label.ts';
 import type { CommitId } from './commit-id.ts';
 import { type CommitSettings, SETTINGS_FILE } from './commit-settings.ts';
 import { streamTar } from './context-tar.ts';
 import type { DocumentationChange } from './documentation.ts';
 import { readDockerfile } from './dockerfile.ts';
 import { type IgnoreRules, parseIgnoreFile } from './dockerignore.ts';
-import { listTree, readText, type TreeEntry } from './objects.ts';
+import { fetchLfsFiles, findPointers, type LfsPointer, pointerWords } from './lfs.ts';
+import { listTree, readText, type Tree, type TreeEntry } from './objects.ts';
+import { type Beyond, emptyWords, SubmoduleFiller, submoduleRefused } from './submodules.ts';
 
 /** What a commit's image is made from, before anything of it is read but names and rules. */
 export interface ContextPlan {
+  /** The commit's own tree. */
+  top: Tree;
   /** The Dockerfile's path inside the context. */
   dockerfile: string;
   target: string | undefined;
@@ -19,6 +24,10 @@ export interface ContextPlan {
   root: string;
   /** What the ignore file leaves, with paths from the context's root. */
   entries: readonly TreeEntry[];
+  /** The blobs among them that are to be replaced by what Git LFS keeps. */
+  lfs: ReadonlyMap<string, LfsPointer>;
+  /** What a person should know of it: submodules that are empty folders, files that are pointers. */
+  notes: readonly string[];
   /** The image that the built stage stands on, as the Dockerfile spells it. */
   base: string | undefined;
   /** Whether a path from the commit's top changes nothing in the context. */
@@ -36,10 +45,21 @@ export interface Context extends Pick<ContextPlan, 'dockerfile' | 'target' | 'ar
 /** Both far above what a web application holds, and low enough to end a hostile tree soon. */
 const ENTRY_LIMIT = 200_000;
 const BYTES_LIMIT = 4 * 2 ** 30;
+/** Git itself may need as much memory for it: small differences of small ones can claim any size. */
+const BLOB_LIMIT = 2 ** 30;
 /** A Dockerfile, an ignore file or a path is text that people wrote. */
 const TEXT_LIMIT = 256 * 1024;
 const PATH_LIMIT = 4096;
 const LINK_LIMIT = 8;
+
+/** Where nobody allowed anything. */
+const NOTHING: Beyond = {
+  repository: { name: '' as RepositoryName, url: '' },
+  submodules: [],
+  lfs: false,
+  since: 0,
+  mirrors: { open: () => '' },
+};
 
 const DOCKERFILE = 'Dockerfile';
 /** Where a Dockerfile goes that lies outside of the context: builders look nowhere else. */
@@ -48,18 +68,24 @@ const OUTSIDE = '.pool.dockerfile';
 /**
  * Plans the build of a commit: which of its files its Dockerfile gets, and with what. No path of
  * the commit is opened on the host. Throws `no-dockerfile`, `submodules`, `context-refused` or
- * `pool-yml`.
+ * `pool-yml`, and what `onceFetched` catches.
  */
 export async function planContext(
   gitDir: string,
   commit: CommitId,
   settings: CommitSettings,
   signal: AbortSignal,
+  beyond: Beyond = NOTHING,
 ): Promise<ContextPlan> {
-  const tree = await readTree(gitDir, commit, signal);
+  const top: Tree = { gitDir, commit, repository: beyond.repository, at: '', depth: 0 };
+  const readInner = async (inner: Tree) => await readTree(inner.gitDir, inner.commit, signal);
+  const filler = new SubmoduleFiller(beyond, readInner, ENTRY_LIMIT, signal);
   const { context = '', dockerfile: path = posix.join(context, DOCKERFILE), target } = settings;
   const root = context === '' ? '' : `${context}/`;
-  const files = below(tree, root);
+  const leadsTo = (folder: string) => [root, path].some((to) => to.startsWith(`${folder}/`));
+  const tree = await filler.fill(await readTree(gitDir, commit, signal), top, leadsTo);
+  const [lost] = filler.empty;
+  if (lost !== undefined) throw submoduleRefused(lost);
   if (root !== '' && !tree.some((entry) => entry.path === context && isFolder(entry))) {
     throw noFolder(context);
   }
@@ -67,19 +93,30 @@ export async function planContext(
   if (file === undefined) throw noDockerfile(tree, path);
   if (file.size > TEXT_LIMIT) throw refuse(`a ${file.path} over ${TEXT_LIMIT / 1024} KiB`);
 
-  const inside = file.path.startsWith(root);
-  const dockerfile = inside ? file.path.slice(root.length) : OUTSIDE;
-  if (!inside && files.some((entry) => entry.path === OUTSIDE)) throw refuse(`a file ${OUTSIDE}`);
   const ignoreFiles = [`${path}.dockerignore`, `${root}.dockerignore`];
   const [rules, text] = await Promise.all([
     readIgnoreRules(gitDir, tree, ignoreFiles, signal),
-    readText(gitDir, file.object, signal),
+    readText(file.tree?.gitDir ?? gitDir, file.object, signal),
   ]);
+  const inContext = async (at: string) =>
+    at.startsWith(root) && !(await rules.ignores(at.slice(root.length)));
+  const files = below(await filler.fill(tree, top, inContext), root);
+  const inside = file.path.startsWith(root);
+  const dockerfile = inside ? file.path.slice(root.length) : OUTSIDE;
+  if (!inside && files.some((entry) => entry.path === OUTSIDE)) throw refuse(`a file ${OUTSIDE}`);
   const entries = await keep(files, rules, dockerfile, signal);
   if (!inside) entries.push({ ...file, path: OUTSIDE });
-  for (const entry of entries) checkEntry(entry);
-  const module = entries.find((entry) => entry.mode === '160000');
-  if (module !== undefined) throw submodule(module.path);
+  const paths = new Set<string>();
+  for (const entry of entries) {
+    checkEntry(entry);
+    // Of two entries with one name builders take either, and one may be a link.
+    if (paths.size === paths.add(entry.path).size)
+      throw refuse(`the path ${quoted(entry.path)} twice`);
+  }
+  const pointers = await findPointers(gitDir, entries, signal);
+  const lfs = beyond.lfs ? pointers : new Map<string, LfsPointer>();
+  checkBytes(entries, lfs);
+  const notes = [...emptyWords(filler.empty), ...pointerWords(entries, pointers, beyond.lfs)];
 
   const { asksForCommit, base } = readDockerfile(text, target);
   const args = { ...settings.args, ...(asksForCommit ? { POOL_COMMIT: commit } : {}) };
@@ -87,20 +124,21 @@ export async function planContext(
   const leavesOut = async (changed: string) =>
     !decisive.has(changed) &&
     (!changed.startsWith(root) || (await rules.ignores(changed.slice(root.length))));
-  return { dockerfile, target, args, root, entries, base, leavesOut };
+  return { top, dockerfile, target, args, root, entries, lfs, notes, base, leavesOut };
 }
 
 /**
  * Opens a planned context: blobs go from the object store into the tar, so a link in a commit
- * reaches nothing, and nothing is written to disk. Fails while streaming with `lfs`.
+ * reaches nothing, and nothing of them is written to disk. What Git LFS keeps is fetched first;
+ * throws `lfs` and `repository-unreadable` where it cannot be.
  */
-export function openContext(
-  gitDir: string,
-  { dockerfile, target, args, entries }: ContextPlan,
+export async function openContext(
+  { top, dockerfile, target, args, entries, lfs }: ContextPlan,
   date: number,
   signal: AbortSignal,
-): Context {
-  const stream = streamTar(gitDir, entries, new Date(date), signal);
+): Promise<Context> {
+  const files = await fetchLfsFiles(top, entries, lfs, signal);
+  const stream = streamTar(top.gitDir, entries, files, new Date(date), signal);
   return { dockerfile, target, args, stream };
 }
 
@@ -115,7 +153,7 @@ async function readTree(
     tree.push(entry);
     bytes += entry.size;
     if (tree.length > ENTRY_LIMIT) throw refuse(`more than ${ENTRY_LIMIT} entries`);
-    if (bytes > BYTES_LIMIT) throw refuse(`more than ${BYTES_LIMIT / 2 ** 30} GiB`);
+    if (bytes > BYTES_LIMIT) throw refuse(`more than ${inGiB(BYTES_LIMIT)}`);
   }
   return tree;
 }
@@ -144,7 +182,7 @@ async function regularFile(
     const entry = tree.find((one) => one.path === at);
     if (entry?.mode.startsWith('100')) return entry;
     if (entry?.mode !== '120000' || entry.size > PATH_LIMIT) return undefined;
-    const to = await readText(gitDir, entry.object, signal);
+    const to = await readText(entry.tree?.gitDir ?? gitDir, entry.object, signal);
     if (to.startsWith('/')) return undefined;
     at = posix.join(posix.dirname(at), to);
   }
@@ -164,7 +202,7 @@ async function readIgnoreRules(
   if (file === undefined) return { ignores: () => Promise.resolve(false) };
   if (file.size > TEXT_LIMIT) throw refuse(`a ${file.path} over ${TEXT_LIMIT / 1024} KiB`);
   try {
-    return parseIgnoreFile(await readText(gitDir, file.object, signal));
+    return parseIgnoreFile(await readText(file.tree?.gitDir ?? gitDir, file.object, signal));
   } catch (error) {
     if (error instanceof SyntaxError) throw unreadableRules(file.path, error);
     throw error;
@@ -183,7 +221,8 @@ async function keep(
   for (const entry of tree) {
     signal.throwIfAborted();
     waiting = waiting.filter((folder) => entry.path.startsWith(`${folder.path}/`));
-    const needed = entry.path === dockerfile || entry.path === '.dockerignore';
+    const isFile = entry.mode !== '160000';
+    const needed = isFile && (entry.path === dockerfile || entry.path === '.dockerignore');
     if (needed || !(await rules.ignores(entry.path))) {
       kept.push(...waiting, entry);
       waiting = [];
@@ -196,11 +235,33 @@ async function keep(
 
 function checkEntry({ path, mode, size }: TreeEntry): void {
   const named = path.length <= PATH_LIMIT && !path.includes('\uFFFD');
-  const inside = path.split('/').every((part) => part !== '' && part !== '.' && part !== '..');
-  if (!named || !inside) throw refuse(`the path ${JSON.stringify(path.slice(0, 80))}`);
+  const inside = path.split('/').every((part) => !/^(|\.|\.\.|\.git)$/i.test(part));
+  if (!named || !inside) throw refuse(`the path ${quoted(path)}`);
   // The tar holds a link's text in a header: it is read into memory.
   if (mode === '120000' && size > PATH_LIMIT)
-    throw refuse(`the link ${JSON.stringify(path.slice(0, 80))}, which is longer than any path`);
+    throw refuse(`the link ${quoted(path)}, which is longer than any path`);
+  if (size > BLOB_LIMIT) {
+    throw refuse(`${quoted(path)} of ${inGiB(size)}; one file may have ${inGiB(BLOB_LIMIT)}`);
+  }
+}
+
+function inGiB(bytes: number): string {
+  return `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+}
+
+function quoted(path: string): string {
+  return JSON.stringify(path.slice(0, 80));
+}
+
+/** Submodules and Git LFS count as well. */
+function checkBytes(entries: readonly TreeEntry[], lfs: ReadonlyMap<string, LfsPointer>): void {
+  let bytes = 0;
+  for (const entry of entries) {
+    const size = lfs.get(entry.object)?.size ?? entry.size;
+    checkEntry({ ...entry, size });
+    bytes += size;
+  }
+  if (bytes > BYTES_LIMIT) throw refuse(`more than ${BYTES_LIMIT / 2 ** 30} GiB`);
 }
 
 function noFolder(path: string): PreviewError {
@@ -225,15 +286,7 @@ function noDockerfile(tree: readonly TreeEntry[], wanted: string): PreviewError 
   return new PreviewError(
     'no-dockerfile',
     isLink ? `${wanted} is a link that leads to no file of this commit.` : missing,
-    'Commit one there, or name the right one in .pool.yml ("dockerfile: deploy/web.Dockerfile"), and visit that commit.',
-  );
-}
-
-function submodule(path: string): PreviewError {
-  return new PreviewError(
-    'submodules',
-    `${path} is a submodule, and pool does not fetch submodules yet.`,
-    'Put the files into the repository, or leave the folder out with a line in .dockerignore.',
+    'Commit one there or name the right one in .pool.yml, and visit that commit; or name it for all commits, with "dockerfile" and "context" of its repository in pool.config.ts.',
   );
 }
 

@@ -1,6 +1,6 @@
 import type { CommitId } from './commit-id.ts';
 import type { ContextPlan } from './context.ts';
-import type { Mirror } from './mirror.ts';
+import { changedPaths } from './objects.ts';
 import { plainLine } from '../plain-text.ts';
 
 /** Told where a build was needed for documentation alone. */
@@ -16,6 +16,9 @@ const FILES_LIMIT = 1000;
 const SHOWN = 5;
 const PATH_SHOWN = 200;
 
+/** Git holds all that changed before it tells any of it, and a few objects can be millions of files. */
+const LOOK_LIMIT_MS = 1000;
+
 const FOLDER = /^(?:.*\/)?(?:docs?|documentation)(?=\/)/i;
 /** Never `.txt` alone: robots.txt, requirements.txt and CMakeLists.txt are no documentation. */
 const FILE =
@@ -26,9 +29,10 @@ const PLAIN = /^[A-Za-z0-9_.][A-Za-z0-9_./-]{0,199}$/;
 /**
  * Whether a commit differs from its first parent in documentation alone, as far as its image is
  * concerned. Pool does not know what the application shows of it: it advises, and leaves out nothing.
+ * Throws where that takes long.
  */
 export async function documentationChange(
-  mirror: Pick<Mirror, 'read'>,
+  gitDir: string,
   [parent]: readonly CommitId[],
   commit: CommitId,
   { root, args, leavesOut }: Pick<ContextPlan, 'root' | 'args' | 'leavesOut'>,
@@ -36,9 +40,11 @@ export async function documentationChange(
 ): Promise<DocumentationChange | undefined> {
   // Where the commit itself is in the recipe, no line makes another one instant.
   if (parent === undefined || 'POOL_COMMIT' in args) return undefined;
-  const command = ['diff-tree', '-r', '-z', '--no-renames', '--name-only', parent, commit, '--'];
-  const changed = (await mirror.read(command, signal)).split('\0').filter((path) => path !== '');
-  if (changed.length > FILES_LIMIT) return undefined;
+  const changed: string[] = [];
+  const limited = AbortSignal.any([signal, AbortSignal.timeout(LOOK_LIMIT_MS)]);
+  for await (const path of changedPaths(gitDir, parent, commit, limited)) {
+    if (changed.push(path) > FILES_LIMIT) return undefined;
+  }
   const files: string[] = [];
   for (const path of changed) if (!(await leavesOut(path))) files.push(path);
   const lines = [...new Set(files.map((path) => lineFor(path.slice(root.length))))];

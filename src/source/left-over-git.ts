@@ -8,6 +8,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
  */
 export const MIRRORS = 'POOL_MIRRORS';
 
+/** Set for those that speak with a remote: the mirror that they fetch into. */
+export const FETCHING = 'POOL_FETCHING';
+
 /** Git removes its locks when it is asked to end; one that hangs in a disk is ended harder. */
 const END_LIMIT_MS = 500;
 
@@ -15,14 +18,19 @@ const END_LIMIT_MS = 500;
  * What git writes beside a file before it takes its place, and objects that were not finished. No
  * ref ends in `.lock`, but one may well be called `tmp-fix`.
  */
-const HALF_WRITTEN = /(\.lock|^objects\/(.*\/)?\.?tmp[_-][^/]*)$/;
+const HALF_WRITTEN = /(\.lock|^objects\/(.*\/)?\.?tmp[_-][^/]*|^lfs\/fetch-[^/]*)$/;
 
 /**
  * Ends the git processes of a pool that was killed: a fetch goes on without its parent, and would
  * hold the locks that the next one needs. Where the system has no /proc it does nothing.
  */
 export async function endLeftOverGit(parent: string): Promise<void> {
-  const left = await marked(parent);
+  await endMarked(`${MIRRORS}=${parent}`);
+}
+
+/** Ends the processes that have `mark` in their environment: what git started does not end with it. */
+export async function endMarked(mark: string): Promise<void> {
+  const left = await marked(mark);
   for (const pid of left) kill(pid, 'SIGTERM');
   for (const end = Date.now() + END_LIMIT_MS; Date.now() < end; await sleep(10)) {
     if (!left.some((pid) => kill(pid, 0))) return;
@@ -37,9 +45,8 @@ export async function removeHalfWritten(folder: string): Promise<void> {
   for (const file of left) await rm(join(folder, file), { recursive: true, force: true });
 }
 
-async function marked(parent: string): Promise<number[]> {
+async function marked(mark: string): Promise<number[]> {
   const pids = (await readdir('/proc').catch(() => [])).map(Number).filter((pid) => pid > 0);
-  const mark = `${MIRRORS}=${parent}`;
   const found = pids.map(async (pid) => {
     const environment = await readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '');
     return environment.split('\0').includes(mark) ? [pid] : [];

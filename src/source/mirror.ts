@@ -1,25 +1,48 @@
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type SimpleGit, simpleGit } from 'simple-git';
 import { PreviewError } from '../errors.ts';
-import type { RepositoryName } from '../address/label.ts';
-import { plainLine, plainText } from '../plain-text.ts';
+import { plainLine } from '../plain-text.ts';
 import { CommitSet } from './commit-set.ts';
-import { MIRRORS, removeHalfWritten } from './left-over-git.ts';
+import { gitEnvironment } from './git-environment.ts';
+import { endMarked, FETCHING, removeHalfWritten } from './left-over-git.ts';
 import { parseRefs, RefTable } from './ref-table.ts';
+import { explainRemote } from './remote-problem.ts';
+import { transportOf } from './remote-url.ts';
+import {
+  accessProblem,
+  type Repository,
+  remoteEnvironment,
+  writeRemoteSettings,
+} from './remote.ts';
 
-/** A repository to serve: an absolute path or an https URL, under a name. */
-export interface Repository {
-  name: RepositoryName;
-  url: string;
+/** How long a remote is waited for. */
+export interface Patience {
+  /** A first copy of a large repository takes long. */
+  fetchMs: number;
+  /** Git tells each second how far it is: one that says nothing for so long hangs. */
+  silenceMs: number;
+  /** A start waits so long for a fetch where there is a copy to serve from: near remotes need less. */
+  startMs: number;
+  /** And so long where there is none: then pool serves, and says that the copy is under way. */
+  firstMs: number;
 }
 
-/** A first copy of a large repository takes long; one that hangs is noticed by its low speed. */
-const FETCH_LIMIT_MS = 60 * 60_000;
+export const PATIENCE: Patience = {
+  fetchMs: 60 * 60_000,
+  silenceMs: 120_000,
+  startMs: 300,
+  firstMs: 10_000,
+};
 
-/** A start waits so long for a fetch where there is a copy to serve from: near remotes need less. */
-const START_WAIT_MS = 300;
+/** How far git is: `Receiving objects:  41% (410/1000), 12.00 MiB | 5.00 MiB/s`. */
+const PROGRESS =
+  /(?:(?:Counting|Compressing|Receiving) objects|Resolving deltas): +[0-9]+%[^\r\n]*/g;
+
+/** Often enough to see that it goes on, seldom enough for a log. */
+const TELL_MS = 5000;
 
 /** How git says that objects of its own are lost, and not that it is not there or may not read. */
 const DAMAGED = /^(fatal|error): .*\b(object|pack|packfile)\b/m;
@@ -27,23 +50,25 @@ const DAMAGED = /^(fatal|error): .*\b(object|pack|packfile)\b/m;
 const REF_FIELDS = ['refname', 'objectname', 'objecttype', '*objectname', '*objecttype'];
 
 /**
- * Everything that git could be talked into is off: no hook runs, and only the transports that a
- * repository's URL may name are open.
+ * No hook runs. The transports are the environment's to open: nothing here could widen that. All
+ * that is fetched becomes a pack, for git takes single objects apart without a word of progress,
+ * and silence ends a fetch.
  */
 const MIRROR_CONFIG = `[core]
-	repositoryformatversion = 0
+	repositoryformatversion = 1
 	bare = true
 	hooksPath = /dev/null
-[http]
-	lowSpeedLimit = 100
-	lowSpeedTime = 60
-[protocol]
-	allow = never
-[protocol "file"]
-	allow = always
-[protocol "https"]
-	allow = always
-`;
+[fetch]
+	unpackLimit = 1
+[extensions]
+	objectFormat = `;
+
+/** A repository's ids are 40 or 64 digits long, all of them. */
+type ObjectFormat = 'sha1' | 'sha256';
+
+/** How git says that the remote's ids are of the other kind. */
+const OTHER_FORMAT =
+  /mismatched algorithms|does not support (?:this repository's object format|algorithm)/;
 
 /**
  * A bare copy of a repository's branches and tags, and nothing else of it. All visitors share one
@@ -63,37 +88,78 @@ export class Mirror {
   fetches = 0;
   /** When the fetch that is under way began, in ms of the epoch. */
   fetchingSince: number | undefined;
+  /** How far the fetch that is under way is, in git's words. */
+  progress: string | undefined;
+  readonly #patience: Patience;
+  readonly #tell: (progress: string) => void;
+  #toldAt = 0;
   #triedAt = 0;
   #fetching: Promise<void> | undefined;
   #seen: string | undefined;
 
-  private constructor(repository: Repository, folder: string) {
+  private constructor(
+    repository: Repository,
+    folder: string,
+    patience: Patience,
+    tell: (progress: string) => void = () => {},
+  ) {
     this.repository = repository;
     this.folder = folder;
+    this.#patience = patience;
+    this.#tell = tell;
   }
 
   /**
-   * Opens or makes the mirror below `parent`, and fetches; a slow remote is waited for only where
+   * Opens or makes the mirror below `parent`, and fetches; a slow remote is waited for longer where
    * there is no earlier copy to serve from. Throws `repository-unreadable` where there is none and
-   * the remote does not answer.
+   * the remote refuses within that time. `tell` hears every few seconds how far a fetch is. An
+   * earlier copy that is `enough` is not fetched.
    */
-  static async open(repository: Repository, parent: string, signal: AbortSignal): Promise<Mirror> {
-    const mirror = new Mirror(repository, join(parent, `${repository.name}.git`));
-    await mirror.#init();
+  static async open(
+    repository: Repository,
+    parent: string,
+    signal: AbortSignal,
+    patience = PATIENCE,
+    tell?: (progress: string) => void,
+    enough: (table: RefTable) => boolean = () => false,
+  ): Promise<Mirror> {
+    const folder = join(parent, `${repository.name}.git`);
+    const mirror = new Mirror(repository, folder, patience, tell);
+    await mirror.#init(await mirror.#readFormat());
     const copied = await mirror.#readCopyOf(repository.url, signal);
     if (copied) {
       mirror.defaultBranch = await mirror.#readHead();
     } else {
       await rm(join(mirror.folder, 'pool-source'), { force: true });
     }
-    const fetched = mirror.refresh(signal);
-    await (copied
-      ? Promise.race([fetched, sleep(START_WAIT_MS, undefined, { ref: false })])
-      : fetched);
+    if (copied && enough(mirror.table)) return mirror;
+    const waitMs = copied ? patience.startMs : patience.firstMs;
+    await Promise.race([mirror.refresh(signal), sleep(waitMs, undefined, { ref: false })]);
     if (mirror.problem !== undefined && mirror.#seen === undefined) {
       throw unreadable(repository, mirror.problem);
     }
     return mirror;
+  }
+
+  /** Asks a remote and copies nothing. Returns what is wrong with it, in a sentence. */
+  static async ask(repository: Repository, patienceMs: number): Promise<string | undefined> {
+    const parent = await mkdtemp(join(tmpdir(), 'pool-'));
+    try {
+      const patience = { ...PATIENCE, silenceMs: patienceMs };
+      const mirror = new Mirror(repository, join(parent, 'asked.git'), patience);
+      await mirror.#init('sha1');
+      const signal = AbortSignal.timeout(patienceMs);
+      return await mirror.#attempt(() => mirror.#askHead(signal), signal);
+    } finally {
+      await rm(parent, { recursive: true, force: true });
+    }
+  }
+
+  /** Told while nothing can be served yet, since the first copy is still under way. */
+  get copying(): string | undefined {
+    if (this.#seen !== undefined || this.fetchingSince === undefined) return undefined;
+    const far = this.progress === undefined ? '' : ` (${this.progress})`;
+    return `The repository is being copied for the first time${far}.`;
   }
 
   /** When the last fetch ended, whether it succeeded or not, in ms of the epoch. */
@@ -111,16 +177,22 @@ export class Mirror {
 
   /** Runs a git command of constant arguments and full ids, and returns what it printed. */
   async read(args: readonly string[], signal: AbortSignal): Promise<string> {
-    return await this.#git(signal).raw([...args]);
+    return await this.#git(gitEnvironment(this.folder), signal).raw([...args]);
   }
 
   /** What `git init --bare` makes, less the templates: no hook and no filter of this machine comes in. */
-  async #init(): Promise<void> {
+  async #init(format: ObjectFormat): Promise<void> {
     await mkdir(join(this.folder, 'objects'), { recursive: true });
     await mkdir(join(this.folder, 'refs'), { recursive: true });
     await removeHalfWritten(this.folder);
     await this.#writeHead((await this.#readHead()) ?? 'main');
-    await this.#write('config', MIRROR_CONFIG);
+    await this.#write('config', `${MIRROR_CONFIG}${format}\n`);
+    await writeRemoteSettings(this.folder, this.repository);
+  }
+
+  async #readFormat(): Promise<ObjectFormat> {
+    const config = await readFile(join(this.folder, 'config'), 'utf8').catch(() => '');
+    return config.endsWith(' sha256\n') ? 'sha256' : 'sha1';
   }
 
   /** The default branch is kept where git keeps it, for a start that cannot wait for the remote. */
@@ -142,33 +214,79 @@ export class Mirror {
   }
 
   async #fetch(signal: AbortSignal): Promise<void> {
-    const limited = AbortSignal.any([signal, AbortSignal.timeout(FETCH_LIMIT_MS)]);
-    const { url } = this.repository;
+    const limited = AbortSignal.any([signal, AbortSignal.timeout(this.#patience.fetchMs)]);
     this.fetches += 1;
     this.fetchingSince = Date.now();
-    try {
-      const heads = ['+refs/heads/*:refs/heads/*', '+refs/tags/*:refs/tags/*'];
-      const exact = ['--prune', '--no-tags', '--force', '--no-write-fetch-head'];
-      // A shallow remote, such as a checkout of CI, has just the commits that it has.
-      // Not quiet: simple-git waits 50 ms longer for a command that says nothing.
-      const options = ['--update-shallow', ...exact];
-      const looking = this.#git(limited).raw(['ls-remote', '--symref', '--', url, 'HEAD']);
-      looking.catch(() => {});
-      await this.#git(limited).raw(['fetch', ...options, '--', url, ...heads]);
-      const head = await looking;
-      const branch = /^ref: refs\/heads\/(.+)\tHEAD$/m.exec(head)?.[1];
-      this.defaultBranch = branch === undefined ? undefined : plainLine(branch);
+    this.#toldAt = Date.now();
+    this.problem = await this.#attempt(async () => {
+      const first = this.#seen === undefined;
+      this.defaultBranch = await this.#askHead(limited);
+      await this.#fetchRefs(limited);
       await this.#readTable(limited);
       if (this.defaultBranch !== undefined) await this.#writeHead(this.defaultBranch);
-      await this.#write('pool-source', url);
+      await this.#write('pool-source', this.repository.url);
       this.fetchedAt = Date.now();
-      this.problem = undefined;
+      // A first fetch writes a file for each ref: with 50,000 each later look costs seconds.
+      if (first) await this.read(['pack-refs', '--all'], limited);
+    }, limited);
+    this.#triedAt = Date.now();
+    this.fetchingSince = undefined;
+    this.progress = undefined;
+  }
+
+  /** Never rejects: returns what is wrong, in a sentence, and leaves no process behind. */
+  async #attempt(work: () => Promise<unknown>, signal: AbortSignal): Promise<string | undefined> {
+    const problem = await accessProblem(this.repository);
+    if (problem !== undefined) return problem;
+    try {
+      await work();
+      return undefined;
     } catch (error) {
-      this.problem = explainGit(error, limited);
-    } finally {
-      this.#triedAt = Date.now();
-      this.fetchingSince = undefined;
+      await endMarked(`${FETCHING}=${this.folder}`);
+      return explainRemote(signal.aborted ? new Error('timed out') : error, this.repository);
     }
+  }
+
+  async #fetchRefs(signal: AbortSignal, again = false): Promise<void> {
+    const { url } = this.repository;
+    const heads = ['+refs/heads/*:refs/heads/*', '+refs/tags/*:refs/tags/*'];
+    const exact = ['--prune', '--no-tags', '--force', '--no-write-fetch-head'];
+    // A shallow remote, such as a checkout of CI, has just the commits that it has.
+    const options = ['--progress', '--update-shallow', '--no-recurse-submodules', ...exact];
+    try {
+      const git = this.#remote(signal, {}, (words) => this.#hear(words));
+      await git.raw(['fetch', ...options, '--', url, ...heads]);
+    } catch (error) {
+      if (again || !OTHER_FORMAT.test(String(error))) throw error;
+      const other = (await this.#readFormat()) === 'sha1' ? 'sha256' : 'sha1';
+      // No object of one kind can stand beside those of the other; an empty remote does not tell.
+      await rm(this.folder, { recursive: true, force: true });
+      await this.#init(other);
+      await this.#fetchRefs(signal, true);
+    }
+  }
+
+  #hear(words: string): void {
+    const said = words.match(PROGRESS)?.at(-1);
+    if (said === undefined) return;
+    this.progress = plainLine(said);
+    if (Date.now() - this.#toldAt < TELL_MS) return;
+    this.#toldAt = Date.now();
+    this.#tell(this.progress);
+  }
+
+  /** The branch that the remote's HEAD names; throws before anything is pruned where it is no Git. */
+  async #askHead(signal: AbortSignal): Promise<string | undefined> {
+    const { url } = this.repository;
+    let isGit = transportOf(url) !== 'https';
+    const git = this.#remote(signal, { GIT_TRACE2_EVENT: '2' }, (words) => {
+      isGit ||= words.includes('"negotiated-version"');
+    });
+    const head = await git.raw(['ls-remote', '--symref', '--', url, 'HEAD']);
+    // Of a web page git makes a repository without branches.
+    if (!isGit && head === '') throw new Error('fatal: not a git repository?');
+    const branch = /^ref: refs\/heads\/(.+)\tHEAD$/m.exec(head)?.[1];
+    return branch === undefined ? undefined : plainLine(branch);
   }
 
   /** Refs first and reachable commits after: rebuilt only where a ref moved. */
@@ -193,54 +311,41 @@ export class Mirror {
     } catch (error) {
       if (!(error instanceof Error) || !DAMAGED.test(error.message)) throw error;
       // All of it: a fetch asks for no object again that it believes to have.
+      const format = await this.#readFormat();
       await rm(this.folder, { recursive: true, force: true });
-      await this.#init();
+      await this.#init(format);
       return false;
     }
   }
 
-  /** One instance a call: simple-git binds its abort signal when it is made. */
-  #git(signal: AbortSignal): SimpleGit {
-    const mark = { [MIRRORS]: dirname(this.folder) };
-    const env = { ...process.env, ...mark, GIT_TERMINAL_PROMPT: '0', LC_ALL: 'C' };
-    const allowed = ['GIT_TERMINAL_PROMPT', 'GIT_SSL_CAINFO'];
-    return simpleGit({ baseDir: this.folder, abort: signal, allowEnvironment: allowed }).env(
-      withoutOtherGitVariables(env, allowed),
+  #remote(
+    signal: AbortSignal,
+    more: Record<string, string>,
+    heard: (words: string) => void,
+  ): SimpleGit {
+    const environment = { ...remoteEnvironment(this.folder, this.repository), ...more };
+    const git = this.#git(environment, signal, this.#patience.silenceMs);
+    return git.outputHandler((_, _output, words) =>
+      words.on('data', (text: Buffer) => heard(text.toString())),
     );
+  }
+
+  /** One instance a call: simple-git binds its abort signal when it is made. */
+  #git(env: Record<string, string>, signal: AbortSignal, silenceMs = 0): SimpleGit {
+    return simpleGit({
+      baseDir: this.folder,
+      abort: signal,
+      allowEnvironment: Object.keys(env),
+      timeout: { block: silenceMs },
+    }).env(env);
   }
 }
 
-/** `GIT_DIR` and its kin come along when pool is started from a git hook, and would redirect it. */
-function withoutOtherGitVariables(
-  env: NodeJS.ProcessEnv,
-  allowed: readonly string[],
-): NodeJS.ProcessEnv {
-  const kept = Object.entries(env).filter(
-    ([name]) =>
-      !/^(git_|editor$|pager$|prefix$|visual$|ssh_askpass$)/i.test(name) || allowed.includes(name),
-  );
-  return Object.fromEntries(kept);
-}
-
-function explainGit(error: unknown, signal: AbortSignal): string {
-  if (signal.aborted) return `no answer within ${FETCH_LIMIT_MS / 60_000} minutes`;
-  // What the remote says comes in here, and goes out to pages and terminals.
-  const text = plainText(error instanceof Error ? error.message : String(error));
-  const lines = text.split('\n').filter((line) => line !== '');
-  const [line = lines[0]] = ['fatal: ', 'error: '].flatMap(
-    (word) => lines.find((one) => one.startsWith(word)) ?? [],
-  );
-  const said = line
-    ?.replace(/^(fatal|error): /, '')
-    .replace(/\.+$/, '')
-    .trim();
-  return said ?? 'git failed without a word';
-}
-
-function unreadable(repository: Repository, problem: string): PreviewError {
+/** The failure of a repository that a fetch could not read. */
+export function unreadable(repository: Repository, problem: string): PreviewError {
   return new PreviewError(
     'repository-unreadable',
     `The repository ${repository.url} cannot be read: ${problem}.`,
-    `Check it with "git ls-remote ${repository.url}" and "git fetch", run as the user who runs pool.`,
+    `"pool doctor", run as the user who runs pool, looks again; docs/configuration.md tells of keys and tokens.`,
   );
 }

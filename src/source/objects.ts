@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
-import { dirname } from 'node:path';
 import type { Readable } from 'node:stream';
 import { PreviewError } from '../errors.ts';
 import type { CommitId } from './commit-id.ts';
-import { MIRRORS } from './left-over-git.ts';
+import { gitEnvironment } from './git-environment.ts';
+import type { Repository } from './remote.ts';
 
 /** What `git ls-tree` may say of one entry: far above any path that a system opens. */
 const RECORD_LIMIT = 64 * 1024;
@@ -16,6 +16,20 @@ export interface TreeEntry {
   size: number;
   /** Path from the top, with `/`. */
   path: string;
+  /** The tree that it is of, where that is not the commit's own. */
+  tree?: Tree;
+}
+
+/** A commit's tree in a mirror, and where it hangs in the tree of the commit that is built. */
+export interface Tree {
+  gitDir: string;
+  commit: CommitId;
+  /** Where it came from: relative URLs of its submodules begin there. */
+  repository: Repository;
+  /** The path of its top with a slash after it; empty for the commit that is built. */
+  at: string;
+  /** How many trees it hangs below. */
+  depth: number;
 }
 
 /** All entries of a commit, folders included, in git's order. Paths are not trusted yet. */
@@ -24,7 +38,7 @@ export async function* listTree(
   commit: CommitId,
   signal: AbortSignal,
 ): AsyncGenerator<TreeEntry> {
-  const git = run(gitDir, ['ls-tree', '-r', '-t', '-z', '-l', '--full-tree', commit], signal);
+  const git = runGit(gitDir, ['ls-tree', '-r', '-t', '-z', '-l', '--full-tree', commit], signal);
   using _ = git;
   git.stdin.end();
   for await (const record of split(git.stdout, 0)) {
@@ -33,6 +47,20 @@ export async function* listTree(
     const [, mode = '', object = '', size, path = ''] = match;
     yield { mode, object, size: size === '-' ? 0 : Number(size), path };
   }
+  await git.ended;
+}
+
+/** The paths that differ between two commits, one by one: a hostile tree has millions of few objects. */
+export async function* changedPaths(
+  gitDir: string,
+  from: CommitId,
+  to: CommitId,
+  signal: AbortSignal,
+): AsyncGenerator<string> {
+  const command = ['diff-tree', '-r', '-z', '--no-renames', '--name-only', from, to, '--'];
+  using git = runGit(gitDir, command, signal);
+  git.stdin.end();
+  yield* split(git.stdout, 0);
   await git.ended;
 }
 
@@ -48,7 +76,7 @@ export async function* readBlobs(
   objects: readonly string[],
   signal: AbortSignal,
 ): AsyncGenerator<Blob> {
-  const git = run(gitDir, ['cat-file', '--batch', '--buffer'], signal);
+  const git = runGit(gitDir, ['cat-file', '--batch', '--buffer'], signal);
   using _ = git;
   // A pipe that git closed early is reported by its exit code.
   git.stdin.on('error', () => {});
@@ -89,7 +117,7 @@ export async function readTopFile(
   limit: number,
   signal: AbortSignal,
 ): Promise<{ size: number; text: string } | undefined> {
-  const git = run(gitDir, ['cat-file', '--batch'], signal);
+  const git = runGit(gitDir, ['cat-file', '--batch'], signal);
   using _ = git;
   git.stdin.on('error', () => {});
   git.stdin.end(`${commit}:${name}\n`);
@@ -102,10 +130,12 @@ export async function readTopFile(
 }
 
 /** A git process that ends with the scope that holds it, read to the end or not. */
-function run(gitDir: string, args: readonly string[], signal: AbortSignal) {
-  const { PATH } = process.env;
-  const mark = { [MIRRORS]: dirname(gitDir) };
-  const env = { ...mark, PATH, LC_ALL: 'C', GIT_CONFIG_NOSYSTEM: '1', HOME: gitDir };
+export function runGit(
+  gitDir: string,
+  args: readonly string[],
+  signal: AbortSignal,
+  env = gitEnvironment(gitDir),
+) {
   const child = spawn('git', ['--git-dir', gitDir, ...args], { signal, env });
   let words = '';
   // First of all: a process that could not be started tells so by this event alone.

@@ -9,6 +9,8 @@ export interface Recipe {
   base: string | undefined;
   /** Whether the Dockerfile asks for the commit, so that no other commit has this recipe. */
   asksForCommit: boolean;
+  /** What a person should know of the context. */
+  notes: readonly string[];
 }
 
 /** Counts up whenever the same plan would be packed or built in another way. */
@@ -20,7 +22,7 @@ const PACKING_VERSION = 1;
  * commits, and files that are the same may well have the same date. `by` is who builds.
  */
 export function recipeOf(
-  { dockerfile, target, args, entries, base }: ContextPlan,
+  { dockerfile, target, args, entries, lfs, notes, base }: ContextPlan,
   by: { repository: string; platform: string; builder: string },
 ): Recipe {
   const { repository, platform, builder } = by;
@@ -31,6 +33,8 @@ export function recipeOf(
   for (const { mode, object, path } of entries) {
     // The id of a folder also covers what the ignore file leaves out of it.
     hash.update(`\0${mode} ${mode === '040000' ? '' : object} ${path}`);
+    // The pointer decides what is fetched for it; no path goes on like this.
+    if (lfs.has(object)) hash.update('\0lfs');
   }
-  return { digest: hash.digest('hex'), base, asksForCommit: 'POOL_COMMIT' in args };
+  return { digest: hash.digest('hex'), base, asksForCommit: 'POOL_COMMIT' in args, notes };
 }

@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest';
+import { openAuthSession } from '../../src/build/auth-session.ts';
+import { connectEngine } from '../../src/engine/connect.ts';
 import { GitRepository } from '../unit/fixtures/git-repository.ts';
 import { fresh } from './fixtures/applications.ts';
 import { TestPool } from './fixtures/test-pool.ts';
@@ -66,4 +68,14 @@ test('the classic builder says of a cache mount that it has none', async () => {
     code: 'build-failed',
     detail: expect.stringContaining('requires BuildKit'),
   });
+});
+
+const none = async () => await Promise.resolve(undefined);
+
+test('a session for logins that is ended as soon as it is open ends nothing else', async () => {
+  const engine = await connectEngine(undefined, process.env);
+  for (let count = 0; count < 10; count++) {
+    using session = await openAuthSession(engine, none, AbortSignal.timeout(5000));
+    expect(session.problem).toBeUndefined();
+  }
 });

@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { expect, test } from 'vitest';
 import { GitRepository, TemporaryFolder } from '../unit/fixtures/git-repository.ts';
@@ -18,7 +19,7 @@ test('a wrong command line is told whole, and exits with 2', async () => {
   const { code, errors } = await PoolProcess.run([
     'serve',
     '--repository',
-    'ssh://host/x',
+    'ftp://host/x',
     '--listen',
     'nowhere',
     '--domian',
@@ -28,7 +29,7 @@ test('a wrong command line is told whole, and exits with 2', async () => {
   ]);
   expect(code).toBe(2);
   expect(errors).toContain(
-    '--repository: expected the path of a Git repository or an https URL; came "ssh://host/x"',
+    '--repository: expected the path of a Git repository or an https URL, ssh://user@host/path or user@host:path; came "ftp://host/x"',
   );
   expect(errors).toContain('--listen: expected <host>:<port>');
   expect(errors).toContain('--domian: is no flag');
@@ -49,7 +50,7 @@ test('no repository, a folder that is none, and no engine each get a sentence an
   const data = ['--data-dir', `${folder.path}/data`, '--listen', '127.0.0.1:0'];
   const none = await PoolProcess.run(['serve', '--repository', folder.path, ...data]);
   expect(none).toMatchObject({ code: 1, errors: expect.stringContaining('cannot be read') });
-  expect(none.errors).toContain('git ls-remote');
+  expect(none.errors).toContain('pool doctor');
 
   using repository = new GitRepository();
   await repository.commit(page('x'));
@@ -91,6 +92,26 @@ test('a port that is taken and a folder that another pool serves from are named'
     code: 1,
     errors: expect.stringContaining('another pool serves from'),
   });
+});
+
+test('a folder stays locked when a file of the lock is removed, and is free after kill -9', async () => {
+  using repository = new GitRepository();
+  await repository.commit(page('x'));
+  using folder = new TemporaryFolder();
+  const args = ['--repository', repository.path, '--data-dir', folder.path];
+  args.push('--listen', '127.0.0.1:0');
+  for (const name of ['control.sock', 'lock']) {
+    await using first = await PoolProcess.serve(args);
+    rmSync(`${folder.path}/${name}`, { force: true });
+    const second = await PoolProcess.run(['serve', ...args]);
+    expect(second.errors, `without ${name}`).toContain(
+      `another pool serves from ${folder.path}; end it`,
+    );
+    expect(second.code).toBe(1);
+    await first.end('SIGKILL');
+  }
+  await using third = await PoolProcess.serve(args);
+  expect(await third.end('SIGTERM')).toBe(0);
 });
 
 test('pool serve takes the repository one stands in, and warns of nothing', async () => {

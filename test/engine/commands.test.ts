@@ -144,9 +144,16 @@ test('a rebuild is a build anew, and answers as before', async () => {
   const before = await random(first);
   expect(await random('main')).toBe(before);
   expect((await run('rebuild', 'main', '--no-pull')).code).toBe(0);
-  expect((await run('wait', 'main')).code).toBe(0);
-  expect(pool.count('building')).toBe(2);
-  expect(await random('main')).not.toBe(before);
+  const after = await random('main');
+  expect(after).not.toBe(before);
+  expect(await pool.containers()).toHaveLength(2);
+
+  const failed = await run('rebuild', 'main');
+  expect(failed.code, 'no registry has its base image').toBe(1);
+  expect(failed.output).toContain('the rebuild failed, what was there serves on');
+  expect(failed.errors).toContain('A base image cannot be had');
+  expect((await run('ls')).output).toContain('ready, rebuild failed');
+  expect(await random('main')).toBe(after);
   expect(await random(first), 'the other commit keeps what it has').toBe(before);
 });
 

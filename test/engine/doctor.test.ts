@@ -38,6 +38,7 @@ test('beside a pool that runs the doctor finds its port held and its previews ap
   });
   expect(of('port')?.words).toBe(`127.0.0.1:${pool.port} is held by the pool that runs`);
   expect(of('isolation')?.words).toBe('tried: one container does not reach another');
+  expect(of('ports')?.words).toBe('published on 127.0.0.1, which this machine alone reaches');
   expect(await pool.containers()).toHaveLength(1);
 
   const { output } = await PoolProcess.run(['doctor', ...where]);

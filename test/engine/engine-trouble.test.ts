@@ -129,7 +129,7 @@ test("an engine of pool's own takes the bridges of its networks along when it is
 });
 
 test('an engine whose disk is full says so, serves on, and goes on by itself when there is room', async () => {
-  await using engine = await OwnEngine.start([], '48m');
+  await using engine = await OwnEngine.start([], { size: '48m' });
   using repository = new GitRepository();
   const ready = await repository.commit(page('Ready on a full disk'));
   const later = await repository.commit({ ...page('Later'), weight: Buffer.alloc(2 ** 20, 'x') });

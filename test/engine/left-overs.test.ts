@@ -50,8 +50,9 @@ test('a start takes over what runs, wakes what is paused, removes what is left o
   const paused = await repository.commit(page('Built'));
   const created = await repository.commit(page('Built'));
   const gone = '0'.repeat(40);
-  await leave(engine, instance, { commit: twice, text: 'one-of-two' });
-  await leave(engine, instance, { commit: twice, text: 'one-of-two' });
+  // A rebuild was to take the older one's place, and was killed before that.
+  await leave(engine, instance, { commit: twice, text: 'the-older' });
+  await leave(engine, instance, { commit: twice, text: 'the-newer' });
   const frozen = await leave(engine, instance, { commit: paused, text: 'was-paused' }, 'paused');
   await leave(engine, instance, { commit: created, text: 'never-started' }, 'created');
   const unserved = await leave(engine, instance, {
@@ -61,7 +62,7 @@ test('a start takes over what runs, wakes what is paused, removes what is left o
   });
 
   await using pool = await TestPool.open([repository.path], { dataDir: data.path });
-  expect((await pool.visit(twice)).text).toContain('one-of-two');
+  expect((await pool.visit(twice)).text).toContain('the-older');
   expect((await pool.visit(paused)).text).toContain('was-paused');
   expect((await pool.state(paused)).state.endpoint?.containerId).toBe(frozen);
   expect(pool.count('building')).toBe(0);

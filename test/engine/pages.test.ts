@@ -190,9 +190,13 @@ describe.runIf(CHROMIUM !== undefined)('in a browser', () => {
         expect(await overflow(tab.page)).toBe(0);
       }
       await tab.page.getByRole('button', { name: 'Rebuild' }).click();
-      await tab.page.locator('.dot.failed').waitFor();
-      const reason = tab.page.locator('dd', { hasText: /^A base image cannot be had/ });
+      const reason = tab.page.locator('.reason', { hasText: 'A base image cannot be had' });
       await reason.waitFor({ timeout: 20_000 });
+      await tab.page
+        .getByText('The rebuild failed, what was there serves on', { exact: true })
+        .waitFor();
+      await tab.page.getByRole('button', { name: 'Rebuild' }).waitFor();
+      expect(await overflow(tab.page)).toBe(0);
       expect(tab.page.url()).toBe(`${pool.url(words)}_pool/`);
       expect(tab.complaints).toEqual([]);
     },

@@ -8,7 +8,7 @@ import { NEVER, until } from '../unit/fixtures/until.ts';
 import { type Application, node, page } from './fixtures/applications.ts';
 import { TestPool } from './fixtures/test-pool.ts';
 
-const ALLOWANCE = { memoryBytes: 2 ** 28, processes: 64, capabilities: [] };
+const ALLOWANCE = { publishOn: '127.0.0.1', memoryBytes: 2 ** 28, processes: 64, capabilities: [] };
 
 /** Listens where it is told, and says so; knows its environment. */
 function listener(listens: readonly string[], dockerfile: readonly string[] = []): Application {
@@ -244,11 +244,11 @@ test('the ports of the host survive a stop and a start of the container', async 
   await using stack = new AsyncDisposableStack();
   stack.defer(async () => await removeInstance(pool.engine, 'hand'));
   await using started = await containers.start({ ...request, environment: {} }, NEVER);
-  const { containerId, published } = started.endpoint;
+  const { containerId, host, published } = started.endpoint;
   const handle = pool.engine.docker.getContainer(containerId);
   await handle.stop({ t: 0 });
   await handle.start();
-  const asked = async () => await askHttp(published[3000] ?? 0, 'x', NEVER);
+  const asked = async () => await askHttp({ host, port: published[3000] ?? 0 }, 'x', NEVER);
   await until('it answers', async () => (await asked()) !== undefined, 5000);
   expect(await asked()).toBeDefined();
 });

@@ -196,7 +196,7 @@ it('an engine that goes away while it is sent a context leaves no git behind', a
     ),
   });
   const plan = await planContext(repository.gitDir, commit, {}, NEVER);
-  const { stream } = openContext(repository.gitDir, plan, 0, NEVER);
+  const { stream } = await openContext(plan, 0, NEVER);
   expect(await gitChildren()).toHaveLength(1);
   const { outcome } = await build(stopReading, { context: stream });
   expect(outcome).toMatchObject({ code: 'engine-lost', message: expect.stringMatching(AWAY) });

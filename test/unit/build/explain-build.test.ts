@@ -198,7 +198,13 @@ const ROWS: [what: string, message: string, code: string, told: RegExp][] = [
     'COPY of a missing file, BuildKit 20.10',
     'failed to solve with frontend dockerfile.v0: failed to build LLB: failed to compute cache key: "/nothing" not found: not found',
     'build-failed',
-    /not in the context: .*"\/nothing" not found/,
+    /not in the context: "\/nothing" not found\.$/,
+  ],
+  [
+    'COPY out of a missing folder, BuildKit 20.10',
+    'failed to solve with frontend dockerfile.v0: failed to build LLB: failed to compute cache key: failed to walk /var/lib/docker/tmp/buildkit-mount123/target/app: lstat /var/lib/docker/tmp/buildkit-mount123/target/app: no such file or directory',
+    'build-failed',
+    /not in the context: "\/target\/app" not found\.$/,
   ],
   [
     'something new',
@@ -224,8 +230,40 @@ describe('the sentence with which a builder ended is told in words', () => {
     expect(error.cause).toBeInstanceOf(Error);
   });
 
+  it('a "# syntax=" image that cannot be had is told by what was asked for, and no resolver', () => {
+    const said =
+      'failed to solve with frontend dockerfile.v0: failed to solve with frontend gateway.v0: failed to do request: Head "https://registry.example/v2/docker/dockerfile/manifests/1": dial tcp: lookup registry.example on 192.0.2.53:53: no such host';
+    expect(explainBuild(said, STEP).message).toBe(
+      'The "# syntax=" line of the Dockerfile names an image that cannot be had: Head "https://registry.example/v2/docker/dockerfile/manifests/1": dial tcp: lookup registry.example: no such host.',
+    );
+  });
+
   it('where no step was told', () => {
     expect(explainBuild('exit code: 1', undefined).message).toBe('A step ended with exit code 1.');
+  });
+
+  it('with what the step said of it', () => {
+    const said = ['  + make', '  make: *** No rule to make target. Stop: not found'];
+    expect(explainBuild('exit code: 2', STEP, said)).toMatchObject({
+      message:
+        'The step "RUN make" ended with exit code 2; it said: make: *** No rule to make target. Stop: not found.',
+      next: expect.stringMatching(/in a new commit/),
+    });
+  });
+
+  it.each([
+    'curl: (6) Could not resolve host: example.org',
+    'wget: unable to resolve host address ‘example.org’',
+    'npm ERR! network request to https://example.org failed, reason: getaddrinfo EAI_AGAIN example.org',
+    "  Temporary failure resolving 'example.org'",
+    'go: example.org/a@v1: dial tcp: lookup example.org: no such host',
+    'NewConnectionError: Failed to establish a new connection: [Errno -3] Temporary failure in name resolution',
+    'java.net.UnknownHostException: example.org',
+    'connect: network is unreachable',
+  ])('a step that reached no host is no fault of the commit: %s', (line) => {
+    expect(explainBuild('exit code: 1', STEP, [line, 'ERROR: failed']).next).toBe(
+      'It needs a host that builds on this engine do not reach. See to that, then retry.',
+    );
   });
 
   it('without colours, and not at any length', () => {

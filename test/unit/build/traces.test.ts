@@ -55,6 +55,30 @@ describe("a build's answer is cut into messages", () => {
 const step = (digest: string, name: string, more: object = {}) => ({ digest, name, ...more });
 
 describe("BuildKit's trace", () => {
+  it('keeps what the step that failed wrote, whatever those beside it say meanwhile', () => {
+    const trace = new BuildKitTrace();
+    const [make, busy] = [step('a', '[one 2/2] RUN make'), step('b', '[two 2/2] RUN busy')];
+    const ended = { started: AT, completed: AT };
+    readAll(trace, [
+      status({
+        vertexes: [
+          { ...make, started: AT },
+          { ...busy, started: AT },
+        ],
+      }),
+      status({ logs: [{ vertex: 'a', msg: 'cc: not found\nStop' }] }),
+      status({ logs: [{ vertex: 'b', msg: 'busy\n' }] }),
+      status({
+        vertexes: [
+          { ...make, ...ended, error: 'process "/bin/sh -c make" did not complete successfully' },
+          { ...busy, ...ended, error: 'context canceled' },
+        ],
+        logs: [{ vertex: 'b', msg: 'busy\n' }],
+      }),
+    ]);
+    expect(trace.said).toEqual(['cc: not found', 'Stop']);
+  });
+
   it('tells steps as they begin, their output below them, and the image', () => {
     const trace = new BuildKitTrace();
     const lines = readAll(trace, [
@@ -185,6 +209,19 @@ describe("the classic builder's trace", () => {
     ]);
     expect(trace.progress).toEqual({ step: 'RUN make', steps: 3, cached: 1 });
     expect(trace.imageId).toBe('sha256:1');
+  });
+
+  it('keeps what the last step wrote, and the end of it', () => {
+    const trace = new ClassicTrace();
+    readAll(trace, [
+      { stream: 'Step 1/6 : FROM base\n' },
+      { stream: 'Step 2/6 : RUN make\n' },
+      { stream: ' ---> Running in 0123456789ab\n' },
+      ...Array.from({ length: 100 }, (_, at) => ({ stream: `line ${at}\n` })),
+    ]);
+    expect([trace.said.length, trace.said.at(-1)]).toEqual([40, 'line 99']);
+    readAll(trace, [{ stream: 'Step 3/6 : COPY a b\n' }]);
+    expect(trace.said).toEqual([]);
   });
 
   it('does not tell the progress of every layer of a pull', () => {

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { imageReference } from '../../../src/config/repository.ts';
 import { parseConfig } from '../../../src/config/config.ts';
 
 function problemsOf(input: object) {
@@ -12,6 +13,36 @@ function configOf(input: object) {
   if ('problems' in parsed) throw new Error(JSON.stringify(parsed.problems));
   return parsed.config;
 }
+
+const named = (image: string) => ({ repositories: [{ url: '/srv/shop', image }] });
+
+describe('the image that CI made', () => {
+  it.each([
+    [
+      'registry.example.com:5000/team/{repository}:{commit}',
+      `registry.example.com:5000/team/shop:${'a'.repeat(40)}`,
+    ],
+    ['team/app:sha-{short}', 'team/app:sha-aaaaaaa'],
+    ['ghcr.io/team/app/{commit}:latest', `ghcr.io/team/app/${'a'.repeat(40)}:latest`],
+  ])('%s of a commit is %s', (image, reference) => {
+    const [repository] = configOf(named(image)).repositories;
+    expect(imageReference(repository?.image ?? '', 'shop', 'a'.repeat(40))).toBe(reference);
+  });
+
+  it.each([
+    ['team/app:latest', 'expected {commit} or {short} in it'],
+    ['team/app-{commit}', 'expected an image with a tag'],
+    ['Team/App:{commit}', 'expected an image with a tag'],
+    ['https://r.example/app:{commit}', 'expected an image with a tag'],
+    ['r.example/app:{commit}-{branch}', 'expected an image with a tag'],
+    ['-x:{commit}', 'expected an image with a tag'],
+    ['r.example/app:{commit} ', 'expected an image with a tag'],
+  ])('%s is refused', (image, message) => {
+    expect(problemsOf(named(image))).toMatchObject([
+      { key: 'repositories[0].image', message: expect.stringContaining(message) as string },
+    ]);
+  });
+});
 
 describe('a repository', () => {
   it.each([
@@ -30,13 +61,27 @@ describe('a repository', () => {
     ['docs=https://git.example.com/x.git', 'docs', 'https://git.example.com/x.git'],
     ['docs=/srv/a=b', 'docs', '/srv/a=b'],
     ['/srv/a=b', 'a-b', '/srv/a=b'],
+    ['ssh://git@git.example.com/x.git', 'x', 'ssh://git@git.example.com/x.git'],
+    ['ssh://git@[::1]:2222/team/x', 'x', 'ssh://git@[::1]:2222/team/x'],
+    ['git@git.example.com:team/x.git', 'x', 'git@git.example.com:team/x.git'],
+    ['git@git.example.com:x.git', 'x', 'git@git.example.com:x.git'],
+    ['git@git.example.com:/srv/x.git', 'x', 'ssh://git@git.example.com/srv/x.git'],
+    ['docs=git@git.example.com:x=y', 'docs', 'git@git.example.com:x=y'],
   ])('%s is named %s', (spec, name, url) => {
     expect(configOf({ repositories: [spec] }).repositories).toMatchObject([{ name, url }]);
   });
 
   it.each([
-    'ssh://git@git.example.com/x.git',
-    'git@git.example.com:x.git',
+    'ssh://git.example.com/x.git',
+    'ssh://git:secret@git.example.com/x.git',
+    'ssh://-oProxyCommand=x@git.example.com/x.git',
+    'ssh://git@-oProxyCommand=x/x.git',
+    'ssh://git@git.example.com:99999/x.git',
+    'ssh://git@git.example.com',
+    'git+ssh://git@git.example.com/x.git',
+    'git@-oProxyCommand:x.git',
+    'git@git.example.com:',
+    'git.example.com:x.git',
     'http://git.example.com/x.git',
     'git://git.example.com/x.git',
     'file:///srv/shop',
@@ -56,10 +101,31 @@ describe('a repository', () => {
       {
         key: expect.stringMatching(/^repositories/) as string,
         message: expect.stringMatching(
-          /^expected (the path of a Git repository or an https URL|a name of)/,
+          /^expected (the path of a Git repository or an https URL, ssh:|a name of)/,
         ) as string,
       },
     ]);
+  });
+
+  it.each([
+    [{ url: '/srv/shop', sshKey: 'key' }, 'sshKey', 'expected an ssh URL beside it'],
+    [{ url: 'https://x/y', knownHosts: 'hosts' }, 'knownHosts', 'expected an ssh URL beside it'],
+    [{ url: 'git@x:y', tokenFile: 'token' }, 'tokenFile', 'expected an https URL beside it'],
+    [
+      { url: 'https://x/y', tokenFile: 'token', tokenEnv: 'TOKEN' },
+      'tokenEnv',
+      'expected either tokenFile or tokenEnv',
+    ],
+  ])('is not fetched with what its URL has no use for: %o', (repository, key, message) => {
+    expect(problemsOf({ repositories: [repository] })).toMatchObject([
+      { key: `repositories[0].${key}`, message: expect.stringContaining(message) as string },
+    ]);
+  });
+
+  it('says why it is refused, and what to do instead', () => {
+    const [plain, ...others] = problemsOf({ repositories: ['http://x/y', 'https://token@x/y'] });
+    expect(plain?.message).toContain('proves neither who answers nor what');
+    expect(others[0]?.message).toContain('name the file that has the token');
   });
 
   it('with a password in its URL is refused without showing that', () => {
@@ -142,7 +208,12 @@ describe('everything else', () => {
     ['listen', '127.0.0.1:65536', '65536'],
     ['listen', '127.0.0.1:http', 'http'],
     ['listen', '::1:80', '::1:80'],
-    ['engine', 'ssh://host', 'ssh://host'],
+    ['engine', 'http://host', 'http://host'],
+    ['publishOn', '0.0.0.0', '0.0.0.0'],
+    ['publishOn', 'engine.example.com', 'engine.example.com'],
+    ['instance', 'Shop', 'Shop'],
+    ['instance', 'shop-', 'shop-'],
+    ['instance', 'a'.repeat(31), 'aaa'],
     ['engine', '/var/run/docker.sock', '/var/run/docker.sock'],
     ['builder', 'kaniko', 'kaniko'],
     ['buildConcurrency', 0, '0'],
@@ -203,6 +274,9 @@ describe('everything else', () => {
     { env: 'hunter2' },
     { refs: [{ env: { TOKEN: 'hunter2' } }] },
     { refs: { env: { TOKEN: 'hunter2' } } },
+    { tokenEnv: 'hunter2' },
+    { tokenFile: 'hunter2' },
+    { tokenEnv: 'ghp-hunter2' },
   ])('no problem shows a variable that is secret: %o', (repository) => {
     const input = { repositories: [{ url: '/srv/shop', ...repository }] };
     const problems = problemsOf(input);
@@ -295,5 +369,31 @@ describe('everything else', () => {
       'repositories[0].url',
     ]);
     for (const { message } of problems) expect(message).toMatch(/; came /);
+  });
+});
+
+describe('where submodules may come from', () => {
+  it('is a URL, or a path that begins where the configuration stands', () => {
+    const submodules = ['https://git.example.com', 'git@git.example.com:team/', '../libs', '/srv/'];
+    const [repository] = configOf({
+      repositories: [{ url: '/srv/shop', submodules }],
+    }).repositories;
+    const [web, ssh] = submodules;
+    expect(repository?.submodules).toEqual([web, ssh, resolve('../libs'), '/srv']);
+  });
+
+  it.each([
+    '/',
+    '',
+    'libs',
+    'http://git.example.com/team',
+    'https://user@git.example.com/team',
+    'https://git.example.com/team/../other',
+    'ext::sh -c x',
+    'file:///srv/libs',
+    '*',
+  ])('is never %s', (prefix) => {
+    const problems = problemsOf({ repositories: [{ url: '/srv/shop', submodules: [prefix] }] });
+    expect(problems).toMatchObject([{ key: 'repositories[0].submodules[0]' }]);
   });
 });

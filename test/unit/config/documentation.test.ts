@@ -27,6 +27,13 @@ const NESTED = optionsOf('src/config/repository.ts');
 
 /** What configures pool where nothing else is said. */
 const LEAST = { repositories: ['/srv/shop'] };
+/** What a credential is for. */
+const URLS: Record<string, string> = {
+  ...Object.fromEntries(['sshKey', 'knownHosts'].map((key) => [key, 'git@git.example.com:x'])),
+  ...Object.fromEntries(
+    ['tokenFile', 'tokenEnv', 'tokenUser', 'caFile'].map((key) => [key, 'https://x/y']),
+  ),
+};
 const evaluate = (text: string): unknown => runInNewContext(`(${text})`);
 
 type JsonSchema = { properties: Record<string, { items?: JsonSchema }> };
@@ -37,6 +44,7 @@ describe('the documentation', () => {
       ...LEAST,
       publicUrl: 'http://pool.localhost',
       engine: 'unix:///x',
+      instance: 'shop',
     });
     const known = Object.keys('config' in parsed ? parsed.config : {});
     expect(TOP.map(({ key }) => key).toSorted()).toEqual(known.toSorted());
@@ -69,7 +77,8 @@ describe('the documentation', () => {
   it.each(NESTED)('has an example of $key that is taken', ({ key, example }) => {
     const layer = { [key]: evaluate(example) };
     const given = key === 'match' ? { refs: [layer] } : layer;
-    const parsed = parseConfig({ repositories: [{ url: '/srv/shop', ...given }] });
+    const url = URLS[key] ?? '/srv/shop';
+    const parsed = parseConfig({ repositories: [{ url, ...given }] });
     expect(parsed).toHaveProperty('config');
   });
 });

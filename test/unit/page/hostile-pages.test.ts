@@ -69,6 +69,7 @@ function pagesOf({ subject, author, names, said }: Texts): [string, Page][] {
     branch: all[0],
     frames: [{ commit, label: COMMIT, refs: all, state: failed }],
     problem: said,
+    copying: said,
   };
   return [
     ['waiting', waitingPage(parts({ ...STATES.building, step: said }))],

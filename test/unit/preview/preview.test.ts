@@ -15,7 +15,7 @@ import { NEVER, until } from '../fixtures/until.ts';
 const WANTED = { repository: toRepositoryName('shop') ?? expect.fail(), commit: COMMIT };
 const ENDPOINT = endpointAt(20_000);
 const IMAGE = { id: 'sha256:1', build: BUILT };
-const RECIPE = { digest: 'd'.repeat(64), base: 'busybox', asksForCommit: false };
+const RECIPE = { digest: 'd'.repeat(64), base: 'busybox', asksForCommit: false, notes: [] };
 
 /** A preview whose stages do nothing but note that they were asked, unless a test says otherwise. */
 function openPreview(
@@ -30,6 +30,8 @@ function openPreview(
   const fake: Stages = {
     readSettings: async () => await Promise.resolve({}),
     findImage: async () => await Promise.resolve(undefined),
+    madeElsewhere: () => undefined,
+    pullImage: async () => await Promise.resolve(undefined),
     readRecipe: async () => await Promise.resolve(RECIPE),
     shareImage: async () => await Promise.resolve(undefined),
     queue: async (_, __, build) => {
@@ -70,6 +72,11 @@ function openPreview(
       },
     }),
     awaitReady: async (_, { endpoint }) => await Promise.resolve(endpoint),
+    replaceImage: async () => await Promise.resolve('sha256:0'),
+    clearAway: async (_, old) => {
+      calls.push(`old: ${old}`);
+      await Promise.resolve();
+    },
     ...stages,
   };
   const counted = Object.fromEntries(
@@ -81,7 +88,8 @@ function openPreview(
       },
     ]),
   ) as unknown as Stages;
-  // The only stage that is no promise.
+  // The only stages that are no promise.
+  counted.madeElsewhere = (wanted) => fake.madeElsewhere(wanted);
   counted.holdContainer = (endpoint) => fake.holdContainer(endpoint);
   const log = new BuildLog(join(folder.path, 'log'), () => logged.push('log-lost'));
   const onState = (changed: Preview) => {
@@ -337,21 +345,66 @@ describe('a failure', () => {
   });
 });
 
+const madeElsewhere = () => 'registry.example/shop:1';
+
+describe('an image that CI made', () => {
+  it('is taken where there is one, whatever Dockerfile the commit has', async () => {
+    const build = { reused: true, pulled: madeElsewhere() } as const;
+    using fixture = openPreview({
+      madeElsewhere,
+      pullImage: async () => await Promise.resolve({ id: 'sha256:1', build }),
+      readRecipe: async () => await ofTheCommit(),
+    });
+    fixture.preview.visit();
+    expect(await fixture.preview.settled(NEVER)).toMatchObject({ phase: 'ready', build });
+    expect(fixture.phases).toEqual(['queued', 'building', 'starting', 'ready']);
+  });
+
+  it('that there is none of is built in its turn, and that is said', async () => {
+    using fixture = openPreview({ madeElsewhere });
+    fixture.preview.visit();
+    const build = { ...BUILT, missing: madeElsewhere() };
+    expect(await fixture.preview.settled(NEVER)).toMatchObject({ phase: 'ready', build });
+    expect(fixture.phases).toEqual([
+      'queued',
+      'building',
+      'queued',
+      'building',
+      'starting',
+      'ready',
+    ]);
+    expect(await fixture.preview.log.read()).toContain('no image registry.example/shop:1');
+  });
+
+  it('that cannot be had is no reason to build', async () => {
+    using fixture = openPreview({ madeElsewhere, pullImage: async () => await ofTheCommit() });
+    fixture.preview.visit();
+    expect(await fixture.preview.settled(NEVER)).toMatchObject({ phase: 'failed' });
+    expect(fixture.count('buildImage')).toBe(0);
+  });
+});
+
 describe('a rebuild', () => {
-  it('removes the container first, and looks for no earlier image', async () => {
-    using fixture = openPreview();
+  it('looks for no earlier image, and removes what served once the new one answers', async () => {
+    using fixture = openPreview({
+      awaitReady: async (_, { endpoint }) => {
+        if (fixture.preview.state.phase === 'ready') calls.push('serves meanwhile');
+        return await Promise.resolve(endpoint);
+      },
+    });
     const { preview, calls } = fixture;
     preview.visit();
     await preview.settled(NEVER);
     await idle(fixture);
     calls.length = 0;
     expect(preview.rebuild({ pull: true })).toBe(true);
-    expect(preview.state.phase).toBe('cold');
+    expect(preview.state).toMatchObject({ phase: 'ready', rebuild: { phase: 'cold' } });
     expect(preview.rebuild({ pull: true }), 'one is under way').toBe(false);
-    expect(await preview.settled(NEVER)).toMatchObject({ phase: 'ready' });
-    await idle(fixture);
+    await preview.done(NEVER);
+    expect(preview.state).toMatchObject({ phase: 'ready' });
+    expect(preview.state).not.toHaveProperty('rebuild');
+    expect(fixture.phases).toEqual(['queued', 'building', 'starting', 'ready']);
     expect(calls).toEqual([
-      'dispose',
       'readSettings',
       'readRecipe',
       'queue',
@@ -360,9 +413,64 @@ describe('a rebuild', () => {
       'pull: true',
       'startContainer',
       'awaitReady',
+      'serves meanwhile',
+      'replaceImage',
       'keep',
       'dispose',
+      'clearAway',
+      'old: sha256:0',
+      'dispose',
     ]);
+  });
+
+  it.each(['buildImage', 'awaitReady', 'replaceImage'] as const)(
+    'whose %s fails leaves what served, its image and its names',
+    async (stage) => {
+      let fails = false;
+      using fixture = openPreview({
+        [stage]: async () => {
+          if (fails) await ofTheCommit();
+          return stage === 'awaitReady' ? ENDPOINT : IMAGE;
+        },
+      });
+      const { preview, calls, phases } = fixture;
+      preview.visit();
+      await preview.settled(NEVER);
+      await idle(fixture);
+      fails = true;
+      calls.length = 0;
+      preview.rebuild({ pull: true });
+      await preview.done(NEVER);
+      const failure = { code: 'build-failed' };
+      expect(preview.state).toMatchObject({
+        phase: 'ready',
+        rebuild: { phase: 'failed', failure },
+      });
+      expect(phases.at(-1)).toBe('ready');
+      expect(calls.slice(-2)).toEqual(['clearAway', 'old: undefined']);
+      expect(calls).not.toContain('keep');
+      preview.tell({ type: 'cooled', why: 'stopped' });
+      fails = false;
+      preview.visit();
+      await preview.settled(NEVER);
+      expect(fixture.count('findImage'), 'it is not repeated by a later start').toBe(1);
+    },
+  );
+
+  it('that is stopped in the middle takes what served along', async () => {
+    let builds = 0;
+    using fixture = openPreview({
+      buildImage: async (...args) =>
+        (builds += 1) === 1 ? await Promise.resolve(IMAGE) : await untilAborted(args[5]),
+    });
+    const { preview } = fixture;
+    preview.visit();
+    await preview.settled(NEVER);
+    await idle(fixture);
+    preview.rebuild({ pull: true });
+    await until('it builds', () => builds === 2);
+    await preview.stop();
+    expect([preview.state.phase, preview.busy]).toEqual(['cold', false]);
   });
 
   it('that failed is what a retry repeats, until it succeeded once', async () => {

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { toRepositoryName } from '../../../src/address/label.ts';
@@ -46,6 +47,8 @@ async function openReady(vitals: () => Vitals | Error) {
       [Symbol.asyncDispose]: async () => await Promise.resolve(),
     }),
     awaitReady: async () => await Promise.resolve(ENDPOINT),
+    readSettings: async (_: Wanted, over: AbortSignal) => await once(over, 'abort'),
+    clearAway: async () => await Promise.resolve(),
   } as unknown as Stages;
   const previews = new Previews(stages, containers, routes, folder.path, journal, () => {}, NEVER);
   const preview = previews.of(WANTED);
@@ -71,6 +74,19 @@ describe('when a container dies', () => {
     await died;
     expect(fixture.calls).toEqual(['withdraw', 'lastLines', 'vitals', 'withdraw', 'remove']);
     expect(fixture.preview.state.phase).toBe('cold');
+  });
+
+  it('in the middle of a rebuild, visitors wait for that, which goes on', async () => {
+    using fixture = await openReady(() => ENDED);
+    const { previews, preview, calls } = fixture;
+    preview.rebuild({ pull: true });
+    calls.length = 0;
+    await previews.containerDied(ENDPOINT.containerId);
+    expect(calls).toEqual(['withdraw', 'lastLines', 'vitals', 'withdraw', 'remove']);
+    expect([preview.state.phase, preview.busy]).toEqual(['cold', true]);
+    expect(previews.happened(preview.id)[0]).toMatchObject({ what: 'cooled', why: 'ended' });
+    await preview.cancel();
+    expect(preview.state).toMatchObject({ phase: 'failed', failure: { code: 'cancelled' } });
   });
 
   it('and runs again on the same ports, it gets a route of a new generation', async () => {

@@ -9,6 +9,7 @@ const EVENTS = {
   step: { type: 'step', step: 'RUN make', steps: 2, cached: 1 },
   starting: { type: 'starting', build: BUILT },
   ready: { type: 'ready', endpoint: endpointAt(20_000) },
+  rebuilding: { type: 'rebuilding' },
   health: { type: 'health', health: { status: 'unhealthy', output: 'ill' } },
   failed: { type: 'failed', failure: FAILURE },
   cooled: { type: 'cooled', why: 'retried' },
@@ -26,9 +27,15 @@ const LEGAL: Record<Phase, Partial<Record<PreviewEvent['type'], Phase>>> = {
     failed: 'failed',
     cooled: 'cold',
   },
-  building: { step: 'building', starting: 'starting', failed: 'failed', cooled: 'cold' },
+  building: {
+    queued: 'queued',
+    step: 'building',
+    starting: 'starting',
+    failed: 'failed',
+    cooled: 'cold',
+  },
   starting: { ready: 'ready', failed: 'failed', cooled: 'cold' },
-  ready: { health: 'ready', failed: 'failed', cooled: 'cold' },
+  ready: { rebuilding: 'ready', health: 'ready', failed: 'failed', cooled: 'cold' },
   failed: { failed: 'failed', cooled: 'cold' },
 };
 
@@ -48,6 +55,46 @@ describe('an event leads from phase to phase', () => {
       expect(advance(STATES[phase], event, NOW).phase).toBe(to);
     },
   );
+});
+
+describe('a rebuild of what is ready', () => {
+  const begun = advance(STATES.ready, EVENTS.rebuilding, NOW);
+  const building = [EVENTS.queued, EVENTS.building].reduce(
+    (state, event) => advance(state, event, NOW),
+    begun,
+  );
+
+  it('goes its way beside what serves, and then takes its place', () => {
+    expect(building).toEqual({
+      ...STATES.ready,
+      rebuild: { phase: 'building', since: NOW, steps: 0, cached: 0 },
+    });
+    const starting = advance(building, EVENTS.starting, NOW);
+    expect(starting).toMatchObject({ phase: 'ready', rebuild: { phase: 'starting' } });
+    const health = advance(starting, EVENTS.health, NOW);
+    expect(health, 'the old one is still checked').toMatchObject({ health: { output: 'ill' } });
+    const endpoint = endpointAt(20_001);
+    expect(advance(health, { type: 'ready', endpoint }, NOW + 5)).toEqual({
+      phase: 'ready',
+      since: NOW + 5,
+      build: BUILT,
+      endpoint,
+      startMs: 5,
+    });
+  });
+
+  it('that fails leaves what serves, and may be begun again', () => {
+    const failed = advance(building, EVENTS.failed, NOW);
+    expect(failed).toMatchObject({ ...STATES.ready, rebuild: { failure: FAILURE } });
+    expect(advance(failed, EVENTS.rebuilding, NOW)).toEqual(begun);
+    expect(advance(failed, EVENTS.cooled, NOW).phase).toBe('cold');
+    expect(advance(failed, EVENTS.failed, NOW)).toMatchObject({ phase: 'failed' });
+  });
+
+  it('is all that there is where what served goes away, and is not begun twice', () => {
+    expect(advance(building, EVENTS.cooled, NOW).phase).toBe('building');
+    expect(() => advance(building, EVENTS.rebuilding, NOW)).toThrow('cannot become rebuilding');
+  });
 });
 
 describe("an event that a phase does not know is pool's own fault, and told", () => {

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import { createServer as createHttp2Server } from 'node:http2';
 import { describe, expect, it } from 'vitest';
-import { awaitReady, LAST_LINES } from '../../../src/run/await-ready.ts';
+import { awaitReady, exited, LAST_LINES } from '../../../src/run/await-ready.ts';
 import { toPort } from '../../../src/address/label.ts';
 import type { StartedContainer, Vitals } from '../../../src/run/containers.ts';
 import type { Endpoint } from '../../../src/run/endpoint.ts';
@@ -37,6 +37,8 @@ function started(endpoint: Endpoint, more: Record<number, number>, found: number
   };
   return made;
 }
+
+const local = (port: number) => ({ host: '127.0.0.1', port });
 
 const listens = (port: number, address = '0.0.0.0'): ListeningSocket => ({
   address,
@@ -80,7 +82,7 @@ async function ready(
 describe('a probe', () => {
   it.each([200, 204, 301, 401, 404, 500, 503])('takes %i for an answer', async (status) => {
     await using app = await httpServer((_, response) => response.writeHead(status).end());
-    expect(await askHttp(app.port, 'x', NEVER)).toEqual({ status, protocol: 'http' });
+    expect(await askHttp(local(app.port), 'x', NEVER)).toEqual({ status, protocol: 'http' });
   });
 
   it('asks as a visitor would: by name, at the top, and says who it is', async () => {
@@ -90,7 +92,7 @@ describe('a probe', () => {
       seen = { host, agent, url: request.url, method: request.method };
       response.end();
     });
-    await askHttp(app.port, 'main.pool.dev', NEVER);
+    await askHttp(local(app.port), 'main.pool.dev', NEVER);
     expect(seen).toEqual({
       host: 'main.pool.dev',
       agent: 'pool (is it ready?)',
@@ -101,17 +103,17 @@ describe('a probe', () => {
 
   it('does not wait for the end of a long answer', async () => {
     await using app = await httpServer((_, response) => response.write('x'.repeat(1000)));
-    expect(await askHttp(app.port, 'x', NEVER)).toMatchObject({ status: 200 });
+    expect(await askHttp(local(app.port), 'x', NEVER)).toMatchObject({ status: 200 });
   });
 
   it('takes a connection that is accepted and closed for no answer', async () => {
     await using relay = await tcpServer((socket) => socket.destroy());
-    expect(await askHttp(relay.port, 'x', NEVER)).toBeUndefined();
+    expect(await askHttp(local(relay.port), 'x', NEVER)).toBeUndefined();
   });
 
   it('takes what is no HTTP for no answer', async () => {
     await using other = await tcpServer((socket) => socket.end('SSH-2.0-x\r\n'));
-    expect(await askHttp(other.port, 'x', NEVER)).toBeUndefined();
+    expect(await askHttp(local(other.port), 'x', NEVER)).toBeUndefined();
   });
 
   it('asks one that speaks no HTTP/1.1 by HTTP/2 with prior knowledge', async () => {
@@ -121,7 +123,7 @@ describe('a probe', () => {
       response.writeHead(404).end();
     });
     await using app = await listening(server);
-    expect(await askHttp(app.port, 'main.pool.dev', NEVER)).toEqual({
+    expect(await askHttp(local(app.port), 'main.pool.dev', NEVER)).toEqual({
       status: 404,
       protocol: 'h2c',
     });
@@ -140,7 +142,7 @@ describe('a probe', () => {
       if (connections === 1) socket.destroy();
       else (connections === 2 ? http2 : http1).emit('connection', socket);
     });
-    expect(await askHttp(app.port, 'x', NEVER)).toEqual({ status: 200, protocol: 'http' });
+    expect(await askHttp(local(app.port), 'x', NEVER)).toEqual({ status: 200, protocol: 'http' });
   });
 
   it('asks by the protocol that is declared, and by no other', async () => {
@@ -148,23 +150,23 @@ describe('a probe', () => {
     const server = createHttp2Server((_, response) => response.writeHead(204).end());
     server.on('connection', () => (connections += 1));
     await using app = await listening(server);
-    expect(await askHttp(app.port, 'x', NEVER, { protocol: 'h2c' })).toEqual({
+    expect(await askHttp(local(app.port), 'x', NEVER, { protocol: 'h2c' })).toEqual({
       status: 204,
       protocol: 'h2c',
     });
     expect(connections).toBe(1);
-    expect(await askHttp(app.port, 'x', NEVER, { protocol: 'http' })).toBeUndefined();
+    expect(await askHttp(local(app.port), 'x', NEVER, { protocol: 'http' })).toBeUndefined();
     expect(connections).toBe(2);
   });
 
   it('takes nobody for no answer', async () => {
-    expect(await askHttp(1, 'x', NEVER)).toBeUndefined();
+    expect(await askHttp(local(1), 'x', NEVER)).toBeUndefined();
   });
 
   it('ends with its signal', async () => {
     await using silent = await tcpServer(() => {});
-    expect(await askHttp(silent.port, 'x', AbortSignal.timeout(20))).toBeUndefined();
-    expect(await askHttp(silent.port, 'x', AbortSignal.abort())).toBeUndefined();
+    expect(await askHttp(local(silent.port), 'x', AbortSignal.timeout(20))).toBeUndefined();
+    expect(await askHttp(local(silent.port), 'x', AbortSignal.abort())).toBeUndefined();
   });
 });
 
@@ -226,7 +228,7 @@ describe('an application that ends before it answers is told so, with its last l
     [
       'an exit',
       { running: false, exitCode: 3, outOfMemory: false },
-      /exited with code 3 before it answered/,
+      /exited with code 3 before it answered; it said: line two\.$/,
     ],
     [
       'want of memory',
@@ -242,6 +244,40 @@ describe('an application that ends before it answers is told so, with its last l
       message: expect.stringMatching(message) as string,
     });
     expect(lines).toEqual([LAST_LINES, 'line one', 'line two']);
+  });
+
+  it.each([
+    [0, ['bye'], /A Dockerfile without CMD and ENTRYPOINT runs what its base image does/],
+    [
+      1,
+      ['Error: connect ECONNREFUSED 127.0.0.1:5432'],
+      /another service, which pool does not start/,
+    ],
+    [1, ['redis.exceptions.ConnectionError: getaddrinfo ENOTFOUND db'], /another service/],
+    [1, ['pq: could not connect to server: Connection refused'], /another service/],
+    [1, ['Error: DATABASE_URL is not set'], /"env"/],
+    [1, ['The environment variable API_KEY must be set'], /"env"/],
+    [1, ["KeyError: 'SECRET_KEY'"], /"env"/],
+    [1, ['TypeError: x is not a function'], /in a new commit/],
+  ])('an exit with code %d and %j leads to the next step', (exitCode, said, next) => {
+    const vitals = { running: false, exitCode, outOfMemory: false };
+    expect(exited(vitals, 'before it answered', said).next).toMatch(next);
+  });
+
+  it('and is not told of a missing CMD once it was ready', () => {
+    const vitals = { running: false, exitCode: 0, outOfMemory: false };
+    expect(exited(vitals, 'after it was ready', ['bye']).next).not.toContain('CMD');
+  });
+
+  it('in no time to speak of, whatever it wrote', () => {
+    const begun = process.cpuUsage();
+    for (const word of ['A_A ', 'KeyError: ', 'error', 'is not ', 'npm ERR! '])
+      exited(
+        { running: false, exitCode: 1, outOfMemory: false },
+        'before it answered',
+        Array.from({ length: 40 }, () => word.repeat(16_384 / word.length)),
+      );
+    expect(process.cpuUsage(begun).user / 1000).toBeLessThan(1000);
   });
 
   it('soon, also where it accepts and never answers', async () => {

@@ -9,13 +9,18 @@ import { BUILT, COMMIT } from '../fixtures/fake-control.ts';
 import { NEVER } from '../fixtures/until.ts';
 
 const INSTANCE = '0123456789ab';
-const ALLOWANCE: Allowance = { memoryBytes: 1e9, processes: 100, capabilities: [] };
+const ALLOWANCE: Allowance = {
+  publishOn: '10.0.0.5',
+  memoryBytes: 1e9,
+  processes: 100,
+  capabilities: [],
+};
 const INSPECTED = {
   Id: 'c1',
   Name: `/pool-${INSTANCE}-hello-${COMMIT}`,
   State: { Running: true, ExitCode: 0, OOMKilled: false, Pid: 1 },
   Config: { Labels: { [LABEL.port]: '80', [LABEL.build]: JSON.stringify(BUILT) } },
-  HostConfig: { PortBindings: { '80/tcp': [{ HostPort: '20000' }] } },
+  HostConfig: { PortBindings: { '80/tcp': [{ HostIp: '10.0.0.5', HostPort: '20000' }] } },
 };
 const REQUEST = {
   image: { id: 'i1', build: BUILT },
@@ -86,5 +91,20 @@ describe("a container's ports", () => {
     slow.reject(gone);
     await listing;
     expect(ports.take(1, Date.now())).toEqual([20_000]);
+  });
+
+  it.each([
+    ['10.0.0.5', true],
+    ['127.0.0.1', false],
+  ])('that were published on %s while 10.0.0.5 is dialled count as reached: %s', async (on, is) => {
+    const HostConfig = { PortBindings: { '80/tcp': [{ HostIp: on, HostPort: '20000' }] } };
+    const containers = containersOf({
+      listContainers: async () => await Promise.resolve([{ Id: 'c1' }]),
+      getContainer: () => ({
+        inspect: async () => await Promise.resolve({ ...INSPECTED, HostConfig }),
+      }),
+    });
+    const [found] = await containers.list();
+    expect([found?.running, found?.endpoint.host]).toEqual([is, '10.0.0.5']);
   });
 });

@@ -15,7 +15,7 @@ const BASE: Files = {
   index: 'x',
 };
 
-const NO_GIT = { read: async () => await Promise.reject(new Error('git is not asked')) };
+const NO_GIT = '/nowhere';
 
 /** What is advised of a commit that changes these files. */
 async function advise(changed: Files, settings: CommitSettings = {}, more: Files = {}) {
@@ -23,10 +23,7 @@ async function advise(changed: Files, settings: CommitSettings = {}, more: Files
   const parent = await repository.commit({ ...BASE, ...more });
   const commit = await repository.commit(changed);
   const plan = await planContext(repository.gitDir, commit, settings, NEVER);
-  const mirror = {
-    read: async (args: readonly string[]) => await Promise.resolve(repository.git(args)),
-  };
-  return await documentationChange(mirror, [parent], commit, plan, NEVER);
+  return await documentationChange(repository.gitDir, [parent], commit, plan, NEVER);
 }
 
 describe('a build for documentation alone', () => {

@@ -48,7 +48,7 @@ async function namesIn(
 ): Promise<string[]> {
   const plan = await planContext(gitDir, commit, {}, NEVER);
   const tar = extract();
-  openContext(gitDir, plan, 0, NEVER).stream.pipe(tar);
+  (await openContext(plan, 0, NEVER)).stream.pipe(tar);
   const names: string[] = [];
   for await (const entry of tar) {
     names.push(entry.header.name);

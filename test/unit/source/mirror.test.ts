@@ -1,9 +1,10 @@
 import { mkdir, rename, writeFile } from 'node:fs/promises';
-import { chmodSync, existsSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { toRepositoryName } from '../../../src/address/label.ts';
+import { commitLabel, toRepositoryName } from '../../../src/address/label.ts';
 import type { CommitId } from '../../../src/source/commit-id.ts';
+import { planContext } from '../../../src/source/context.ts';
 import { History } from '../../../src/source/history.ts';
 import { Mirror } from '../../../src/source/mirror.ts';
 import { GitRepository, TemporaryFolder } from '../fixtures/git-repository.ts';
@@ -92,6 +93,16 @@ describe('a mirror knows', () => {
   });
 });
 
+it('the refs of a first copy are one file, so that many cost little to look at again', async () => {
+  using remote = new GitRepository();
+  using folder = new TemporaryFolder();
+  await remote.commit({ a: '1' });
+  remote.git(['branch', 'feature/x']);
+  const { folder: mirror } = await open(remote.path, folder.path);
+  expect(readFileSync(join(mirror, 'packed-refs'), 'utf8')).toContain('refs/heads/feature/x');
+  expect(existsSync(join(mirror, 'refs/heads/feature/x'))).toBe(false);
+});
+
 describe('a mirror follows', () => {
   it('a branch that was forced elsewhere', async () => {
     using remote = new GitRepository();
@@ -175,7 +186,7 @@ describe('a remote that is gone', () => {
     await expect(open(url, folder.path)).rejects.toMatchObject({
       code: 'repository-unreadable',
       message: expect.stringContaining(url) as string,
-      next: expect.stringContaining('git ls-remote') as string,
+      next: expect.stringContaining('pool doctor') as string,
     });
   });
 
@@ -205,6 +216,69 @@ describe('a remote that is gone', () => {
     await expect(found).rejects.toThrow('cannot be read');
     await rename(`${one.path}-away`, one.path);
   });
+});
+
+describe('a repository of SHA-256 ids', () => {
+  it('is mirrored as such, and its commits are found by 63 digits and named by them', async () => {
+    using remote = new GitRepository('sha256');
+    using folder = new TemporaryFolder();
+    await remote.commit({ Dockerfile: 'FROM x\n' }, 'First');
+    remote.git(['tag', 'v1']);
+    const tip = await remote.commit({ 'a/b': '1' }, 'Second');
+    expect(tip).toHaveLength(64);
+    await open(remote.path, folder.path);
+    // What was read once is read again by the next start.
+    const mirror = await open(remote.path, folder.path);
+    expect(mirror.problem).toBeUndefined();
+    const label = commitLabel(tip);
+    expect(label).toHaveLength(63);
+    expect(mirror.table.find(label)).toMatchObject({ kind: 'commit', commit: tip });
+    expect(mirror.table.find(tip.slice(0, 9))).toMatchObject({ kind: 'commit', commit: tip });
+    expect(mirror.table.find('v1')).toMatchObject({ kind: 'commit' });
+    const [second, first] = await new History(NEVER).last(mirror, tip, 2);
+    expect(second).toMatchObject({ id: tip, subject: 'Second', parents: [first?.id] });
+    const { entries } = await planContext(mirror.folder, tip, {}, NEVER);
+    expect(entries.map(({ path }) => path)).toEqual(['Dockerfile', 'a', 'a/b']);
+  });
+
+  it('may be empty at first, and may take the place of one with shorter ids', async () => {
+    using remote = new GitRepository('sha256');
+    using folder = new TemporaryFolder();
+    const mirror = await open(remote.path, folder.path);
+    expect(mirror).toMatchObject({ problem: undefined, table: { refs: [] } });
+    const commit = await remote.commit({ a: '1' });
+    await mirror.refresh(NEVER);
+    expect(mirror.problem).toBeUndefined();
+    expect(mirror.table.find('main')).toMatchObject({ commit });
+
+    using shorter = new GitRepository();
+    const other = await shorter.commit({ a: '1' });
+    await rename(remote.gitDir, `${remote.gitDir}-away`);
+    await rename(shorter.gitDir, remote.gitDir);
+    await mirror.refresh(NEVER);
+    expect(mirror.problem).toBeUndefined();
+    expect(mirror.table.find('main')).toMatchObject({ commit: other });
+    expect(mirror.table.find(commit).kind).toBe('unknown');
+  });
+});
+
+it('names that are not ASCII reach the table, the history and the context as they are', async () => {
+  using remote = new GitRepository();
+  using folder = new TemporaryFolder();
+  remote.git(['config', 'user.name', 'Zoë Grünwald']);
+  remote.git(['checkout', '--quiet', '-b', 'größe/日本']);
+  await remote.commit({ Dockerfile: 'FROM x\n', 'größe/日本.txt': '1' }, 'Größe');
+  remote.git(['commit', '--quiet', '--amend', '--author=Zoë 日本 <z@example.org>', '--no-edit']);
+  const commit = remote.id('HEAD');
+  const mirror = await open(remote.path, folder.path);
+  const [ref] = mirror.table.refs;
+  expect(ref).toMatchObject({ name: 'größe/日本', commit });
+  expect(mirror.table.find(ref?.slug ?? '')).toMatchObject({ commit });
+  expect(mirror.defaultBranch).toBe('größe/日本');
+  const [summary] = await new History(NEVER).last(mirror, commit, 1);
+  expect(summary).toMatchObject({ author: 'Zoë 日本', subject: 'Größe' });
+  const { entries } = await planContext(mirror.folder, commit, {}, NEVER);
+  expect(entries.map(({ path }) => path)).toContain('größe/日本.txt');
 });
 
 it('a shallow remote is served with the commits that it has', async () => {

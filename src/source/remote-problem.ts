@@ -1,0 +1,128 @@
+import { plainText } from '../plain-text.ts';
+import type { Repository } from './remote.ts';
+
+/** Who was asked, as an operator would write it. */
+interface Asked {
+  host: string;
+  /** The line that fetches the host's keys. */
+  scan: string;
+  hasToken: boolean;
+}
+
+type Sentence = (asked: Asked, found: RegExpMatchArray) => string;
+
+/** What git and ssh say of a remote, and what it means to whoever configures pool. */
+const SENTENCES: readonly (readonly [RegExp, Sentence])[] = [
+  [
+    /attempting to allocate/,
+    ({ host }) =>
+      `what ${host} sends has a file of more than 1 GiB, and pool takes none; remove it there`,
+  ],
+  [
+    /REMOTE HOST IDENTIFICATION HAS CHANGED|host key .* has changed/i,
+    ({ host, scan }) =>
+      `${host} shows another host key than the one in "knownHosts", and somebody may stand between; ask its owners, and only if they changed it put what "${scan}" prints in its place`,
+  ],
+  [
+    /Host key verification failed/,
+    ({ host, scan }) =>
+      `the host key of ${host} is not known; add what "${scan}" prints to the file that "knownHosts" names, after comparing it with what the host publishes`,
+  ],
+  [
+    /UNPROTECTED PRIVATE KEY FILE|bad permissions/i,
+    () =>
+      'the file that "sshKey" names may be read by others, and ssh takes no such key; run chmod 600 on it',
+  ],
+  [
+    /Load key .*: (.*)/,
+    () =>
+      'the file that "sshKey" names is no private key without a passphrase; make one with "ssh-keygen -t ed25519 -N \'\'"',
+  ],
+  [
+    /Permission denied \(/,
+    ({ host }) =>
+      `${host} does not take the key; give it the public half of "sshKey" as a deploy key that may read`,
+  ],
+  [
+    /SSL certificate problem|certificate verif|peer certificate|certificate subject name/i,
+    ({ host }) =>
+      `the certificate of ${host} is not one that this machine believes; name the certificate of its authority as "caFile", or have the host's mended`,
+  ],
+  [
+    /could not read (?:Username|Password)/,
+    ({ host }) =>
+      `${host} asks for a password, or says so of a repository that is not there; look at the URL, or name a token as "tokenFile"`,
+  ],
+  [
+    /Authentication failed/,
+    ({ host, hasToken }) =>
+      hasToken
+        ? `${host} does not take the token; look whether it has run out, may read this repository and belongs to "tokenUser"`
+        : `${host} asks for a password; name a token as "tokenFile"`,
+  ],
+  [
+    /returned error: 30[1-8]/,
+    ({ host }) =>
+      `${host} redirects to another URL, and pool goes only where its configuration says; name that URL (often the same with ".git" at its end)`,
+  ],
+  [
+    /returned error: (4\d\d)|repository '.*' not found/,
+    ({ host, hasToken }, [, status = '404']) =>
+      `${host} refuses it (${status}); look at the URL, and whether ${hasToken ? 'the token may' : 'a token is needed to'} read it`,
+  ],
+  [
+    /returned error: (5\d\d)/,
+    ({ host }, [, status]) => `${host} is in trouble (${status}); pool tries again by itself`,
+  ],
+  [
+    /Could not resolve host/,
+    ({ host }) => `the name ${host} leads nowhere; look at the URL and at this machine's DNS`,
+  ],
+  [
+    /(Connection refused|Connection timed out|Operation timed out|No route to host|Network is unreachable|Failed to connect|Couldn't connect)/,
+    ({ host }, [said]) =>
+      `${host} takes no connection (${said}); look whether it is up and may be reached from here; pool tries again by itself`,
+  ],
+  [
+    /Operation too slow|block timeout reached|timed out/,
+    ({ host }) => `${host} stopped answering; look whether it is well; pool tries again by itself`,
+  ],
+  [
+    /non-properly terminated|recv (?:error|failure)|early EOF|transfer closed|empty reply|reset by peer|RPC failed|unexpected disconnect/i,
+    ({ host }) => `${host} broke off in the middle; pool tries again by itself`,
+  ],
+  [
+    /is this a git repository|protocol error|bad line length|invalid index-pack|bad pack header|could not determine hash|expected flush|unexpected .* (?:line|response)|invalid server response|expected 'version|not a git repository\?/i,
+    ({ host }) =>
+      `${host} answers with something that is not Git; look whether the URL is one that "git clone" takes`,
+  ],
+  [/cannot run ssh|ssh: not found/, () => 'there is no ssh; install openssh-client'],
+];
+
+/** What a failed fetch means, with the next step; the words of git itself where they are new to us. */
+export function explainRemote(error: unknown, { url, access }: Repository): string {
+  // What the remote says comes in here, and goes out to pages and terminals.
+  const said = error instanceof Error ? error.message : String(error);
+  const text = plainText(said.replaceAll('\r', '\n'));
+  const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('remote: '));
+  const own = lines.join('\n');
+  if (!url.startsWith('/')) {
+    const asked = askedOf(url, access?.tokenFile !== undefined || access?.tokenEnv !== undefined);
+    for (const [pattern, sentence] of SENTENCES) {
+      const found = own.match(pattern);
+      if (found !== null) return sentence(asked, found);
+    }
+  }
+  const line = lines.find((one) => /^(fatal|error): /.test(one)) ?? lines.at(-1);
+  const words = line?.replace(/^(fatal|error): /, '').replace(/\.+$/, '');
+  return words?.trim() ?? 'git failed without a word';
+}
+
+function askedOf(url: string, hasToken: boolean): Asked {
+  const { hostname, port } = URL.canParse(url)
+    ? new URL(url)
+    : { hostname: url.replace(/^[^@]*@(\[.*\]|[^:]*):.*$/s, '$1'), port: '' };
+  const bare = hostname.replaceAll(/[[\]]/g, '');
+  const scan = ['ssh-keyscan', ...(port === '' ? [] : ['-p', port]), bare].join(' ');
+  return { host: port === '' ? hostname : `${hostname}:${port}`, scan, hasToken };
+}
