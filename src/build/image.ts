@@ -3,7 +3,6 @@ import type { Engine } from '../engine/connect.ts';
 import { askEngine } from '../engine/ask.ts';
 import { isMissing } from '../engine/engine-error.ts';
 import { LABEL } from '../engine/labels.ts';
-import { toCommitId } from '../source/commit-id.ts';
 
 const Origin = {
   /** The digest of the recipe. */
@@ -118,7 +117,8 @@ export async function findImage(
     const { Id: id, Created, RepoTags, Config } = await askEngine(doing, looked, signal);
     const tags = tagsOn(shelf, RepoTags);
     const told = { ...originOf(tags, Config.Labels ?? {}), builtAt: Date.parse(Created) };
-    const other = tag === commit ? commit : tags.find((one) => toCommitId(one) !== undefined);
+    // Only an id has no hyphen.
+    const other = tag === commit ? commit : tags.find((one) => !one.includes('-'));
     const { from = other ?? commit } = told;
     const how = from === commit ? 'commit' : 'recipe';
     return { id, build: { reused: true, how, ...told, from } };
