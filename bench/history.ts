@@ -1,5 +1,4 @@
-import { page } from '../test/engine/fixtures/applications.ts';
-import { GitRepository } from '../test/unit/fixtures/git-repository.ts';
+import type { GitRepository } from '../test/unit/fixtures/git-repository.ts';
 
 /** Random numbers from 0 to 1 that a seed repeats (mulberry32). */
 export function randomOf(seed: number): () => number {
@@ -55,10 +54,7 @@ export async function generateHistory(
 }
 
 function application(text: string): Record<string, string> {
-  const { Dockerfile } = page(text);
-  return {
-    Dockerfile: String(Dockerfile).replace('COPY index.html .', `COPY . .\n${WORK}`),
-    '.dockerignore': 'docs\n',
-    'index.html': text,
-  };
+  const serve = 'CMD ["busybox", "httpd", "-f", "-p", "3000", "-h", "/www"]\n';
+  const lines = ['FROM busybox:latest', 'WORKDIR /www', 'COPY . .', WORK, 'EXPOSE 3000', serve];
+  return { Dockerfile: lines.join('\n'), '.dockerignore': 'docs\n', 'index.html': text };
 }

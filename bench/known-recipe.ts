@@ -43,7 +43,6 @@ export const knownRecipe: Benchmark = {
     const plain = spreadOf(differences(results.pool, results.plain));
     const alike = spreadOf(differences(results.pool, results.alike));
     const must = `at most ${MORE_MS} ms`;
-    const got = ({ median }: { median: number }) => `${median.toFixed(0)} ms`;
     return {
       how: `A commit that was never visited, with the files of one that was: pool finds the image by
 its recipe, and starts it. Beside that the engine's own create and start of the same image over its
@@ -72,13 +71,13 @@ capabilities). ${ROUNDS} rounds in turns; ms to the first byte.`,
         {
           what: "first byte of a known recipe, beside the engine's own start of the same container",
           must,
-          got: got(alike),
+          got: `${alike.median.toFixed(0)} ms`,
           reached: alike.median <= MORE_MS,
         },
         {
           what: 'the same, beside the start of a plain container',
           must,
-          got: got(plain),
+          got: `${plain.median.toFixed(0)} ms`,
           reached: plain.median <= MORE_MS,
         },
       ],

@@ -144,14 +144,15 @@ async function engineFor(remote: string, commits: readonly string[]): Promise<Ow
 const sum = (values: readonly number[]) => values.reduce((all, one) => all + one, 0);
 
 function rowsOf({ hand, pool, built }: Replayed): string[][] {
-  const cells = (values: readonly number[]) => {
-    const sorted = values.toSorted((a, b) => a - b);
-    const [middle, high] = [quantile(sorted, 0.5), quantile(sorted, 0.95)];
-    return [(sum(values) / 1000).toFixed(0), middle.toFixed(0), high.toFixed(0)];
-  };
   const share = `${(100 * (1 - built / pool.length)).toFixed(0)} %`;
   return [
-    ['by hand', ...cells(hand), ''],
-    ['pool', ...cells(pool), share],
+    ['by hand', ...cellsOf(hand), ''],
+    ['pool', ...cellsOf(pool), share],
   ];
+}
+
+function cellsOf(values: readonly number[]): string[] {
+  const sorted = values.toSorted((a, b) => a - b);
+  const [middle, high] = [quantile(sorted, 0.5), quantile(sorted, 0.95)];
+  return [(sum(values) / 1000).toFixed(0), middle.toFixed(0), high.toFixed(0)];
 }

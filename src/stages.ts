@@ -97,7 +97,7 @@ export function bindStages(parts: StageParts): Stages {
       const image = await findImage(engine, shelf, commit, recipeTag(digest), over);
       if (image === undefined) return undefined;
       await nameImage(engine, image.id, shelf, commit);
-      const told = { base, notes: notes.length === 0 ? undefined : [...notes] };
+      const told = { recipe: digest, base, notes: notes.length === 0 ? undefined : [...notes] };
       return { ...image, build: { ...image.build, ...told } };
     },
     madeElsewhere(wanted) {

@@ -143,11 +143,13 @@ type Origin = Pick<
 function originOf(tags: readonly string[], labels: Readonly<Record<string, string>>): Origin {
   const [digest = '', base, told = ''] = labels[LABEL.recipe]?.split(' ') ?? [];
   const from = labels[LABEL.commit];
-  const named = tags.find((tag) => tag.startsWith(recipeTag('')));
-  if (named === undefined && digest === PULLED) return { from, pulled: base };
-  if (named !== recipeTag(digest)) return { recipe: named?.slice(recipeTag('').length) };
-  const notes = told === '' ? undefined : decodeURIComponent(told).split('\n');
-  return { from, recipe: digest, base, notes };
+  const recipes = tags.filter((tag) => tag.startsWith(recipeTag('')));
+  if (recipes.includes(recipeTag(digest))) {
+    const notes = told === '' ? undefined : decodeURIComponent(told).split('\n');
+    return { from, recipe: digest, base, notes };
+  }
+  if (recipes.length === 0 && digest === PULLED) return { from, pulled: base };
+  return { recipe: recipes[0]?.slice(recipeTag('').length) };
 }
 
 /** Takes a name from an image; one without another name is removed. */
