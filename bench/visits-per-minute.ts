@@ -16,12 +16,6 @@ export const visitsPerMinute: Benchmark = {
   async run({ quick }: BenchOptions): Promise<Section> {
     const known = await measure(quick ? 4 : KNOWN.visits, false);
     const built = await measure(quick ? 4 : BUILT.visits, true);
-    const row = (what: string, { visits, ms, perMinute }: Measured) => [
-      what,
-      String(visits),
-      (ms / 1000).toFixed(1),
-      perMinute.toFixed(0),
-    ];
     return {
       how: `${VISITORS} visitors at a time, each of whom visits the next commit when the one before has
 answered; nothing is stopped meanwhile, so that the last finds as many previews running as there were
@@ -30,7 +24,7 @@ copied file. Default settings: one build at a time.`,
       tables: [
         {
           header: ['commits', 'visits', 'seconds', 'visits per minute'],
-          rows: [row('with known recipes', known.result), row('built', built.result)],
+          rows: [rowOf('with known recipes', known.result), rowOf('built', built.result)],
         },
       ],
       goals: [
@@ -75,6 +69,10 @@ async function measure(
     result: { visits, ms, perMinute: (visits / ms) * MINUTE_MS },
     engine: pool.engine.version,
   };
+}
+
+function rowOf(what: string, { visits, ms, perMinute }: Measured): string[] {
+  return [what, String(visits), (ms / 1000).toFixed(1), perMinute.toFixed(0)];
 }
 
 function goalOf(what: string, { perMinute }: Measured, goal: number): Goal {

@@ -81,8 +81,8 @@ export function rebuildTag(commit: string): string {
 }
 
 /**
- * The labels of an image; `commit` is the one it was built for, others may come to share it. They are
- * for people: the classic builder, which makes a step of each, builds without.
+ * The labels of an image; `commit` is the one it was built for, others may come to share it. They tell
+ * where it came from, and find nothing: the classic builder, which makes a step of each, builds without.
  */
 export function imageLabels(
   { instance, repository }: Shelf,
