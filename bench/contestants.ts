@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import {
+  accepts,
   caddy,
   type Peer,
   PEERS,
@@ -8,7 +9,8 @@ import {
   startPeer,
   versionOf,
 } from '../test/probes/peers.ts';
-import { CORE } from './process.ts';
+import { until } from '../test/unit/fixtures/until.ts';
+import { CORE, Pinned } from './process.ts';
 
 /** pool's front alone; what it leads to is at `upstream`. */
 const pool: Peer = {
@@ -26,6 +28,8 @@ export type Name = 'pool' | 'nginx' | 'HAProxy' | 'Caddy' | 'http-proxy';
 
 /** All proxies that are compared. */
 export const CONTESTANTS: readonly Peer[] = [pool, ...PEERS, caddy];
+
+export const NAMES: readonly Name[] = CONTESTANTS.map(({ name }) => name as Name);
 
 /** Their names with versions; throws where one is not installed. */
 export async function versions(peers: readonly Peer[] = CONTESTANTS): Promise<string[]> {
@@ -55,3 +59,14 @@ export async function startAll(
   }
   return Object.fromEntries(running) as Record<Name, Running>;
 }
+
+/** pool's front with many routes, each to the next port of an application's. */
+export async function startFront(port: number, first: number, many = 1): Promise<Front> {
+  const file = join(import.meta.dirname, 'front-process.ts');
+  const args = [port, first, many, many].map(String);
+  const front = new Pinned(CORE.measured, [process.execPath, file, ...args]);
+  await until(`the front listens (${front.errors})`, async () => await accepts(port), 20_000);
+  return Object.assign(front, { port });
+}
+
+type Front = Pinned & { port: number };

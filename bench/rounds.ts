@@ -27,6 +27,15 @@ export async function alternating<Name extends string, Result>(
   return results;
 }
 
+/** A contestant for each name, all measured the same way. */
+export function eachOf<Name extends string, Result>(
+  names: readonly Name[],
+  measure: (name: Name) => Promise<Result>,
+): Record<Name, () => Promise<Result>> {
+  const entries = names.map((name) => [name, async () => await measure(name)]);
+  return Object.fromEntries(entries) as Record<Name, () => Promise<Result>>;
+}
+
 /** Median, least and most of at least one value. */
 export function spreadOf(values: readonly number[]): Spread {
   const sorted = values.toSorted((a, b) => a - b);

@@ -9,9 +9,14 @@ const BODY = 'x'.repeat(1024);
 
 /**
  * An application that costs as little as can be: nginx, 1 KB out of memory at `/`, on as many
- * ports in a row as are asked for; what lies in `folder` is served at `/files/`.
+ * ports in a row as are asked for. A path of digits is a file of `bytes`, out of the page cache.
  */
-export async function fastApplication(folder: string, first: number, ports = 1): Promise<Pinned> {
+export async function fastApplication(
+  folder: string,
+  first: number,
+  { ports = 1, bytes = 0 }: { ports?: number; bytes?: number } = {},
+): Promise<Pinned> {
+  if (bytes > 0) writeFileSync(join(folder, String(bytes)), Buffer.alloc(bytes, 'x'));
   const listens = Array.from({ length: ports }, (_, index) => {
     return `listen 127.0.0.1:${first + index} backlog=4096;`;
   });
@@ -38,7 +43,7 @@ http {
       add_header Set-Cookie 'session=6f1c2a; Path=/; HttpOnly';
       return 200 '${BODY}';
     }
-    location /files/ { alias ${folder}/; }
+    location ~ ^/[0-9]+$ { root ${folder}; }
   }
 }
 `,

@@ -65,6 +65,7 @@ function refuse(status: 400 | 404 | 421, reason: string): Destination {
 }
 
 function sameAuthority(target: string, host: string): boolean {
+  if (target.startsWith('/')) return true;
   const absolute = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i.exec(target);
   return absolute === null || absolute[1]?.toLowerCase() === host.toLowerCase();
 }
@@ -94,8 +95,12 @@ function isAddressLiteral(name: string): boolean {
 }
 
 function longestDomain(name: string, domains: readonly string[]): string | undefined {
-  return domains
-    .filter((domain) => name === domain || name.endsWith(`.${domain}`))
-    .toSorted((a, b) => b.length - a.length)
-    .at(0);
+  let longest: string | undefined;
+  for (const domain of domains) {
+    const ends =
+      name.endsWith(domain) &&
+      (name.length === domain.length || name.at(-domain.length - 1) === '.');
+    if (ends && domain.length > (longest?.length ?? 0)) longest = domain;
+  }
+  return longest;
 }

@@ -5,20 +5,26 @@ import type { AnswerHead } from './sending.ts';
 export interface AnswerParts {
   /** A 1xx other than 101: more is to come. */
   onInterim(head: AnswerHead): void;
-  onAnswer(head: AnswerHead): void;
-  /** Bytes of the body, lent for the time of the call; `last` where none follow, trailers neither. */
-  onData(bytes: Buffer, last: boolean): void;
+  /** `followed`: bytes of the body come with it. */
+  onAnswer(head: AnswerHead, followed: boolean): void;
+  /**
+   * Bytes of the body, lent for the time of the call unless it returns true, which it may for big
+   * pieces alone; `last` where none follow, trailers neither.
+   */
+  onData(bytes: Buffer, last: boolean): boolean;
   onEnd(trailers: readonly string[]): void;
 }
 
 // RFC 9112, sections 4 and 5, and nothing beside: no bare line feeds, folded lines or spaces before a colon.
-const FIELD = String.raw`[!#$%&'*+.^_\`|~\w-]+:[\t\x20-\x7e\x80-\xff]*`;
+const TOKEN = String.raw`[!#$%&'*+.^_\`|~\w-]+`;
+const FIELD = String.raw`${TOKEN}:[\t\x20-\x7e\x80-\xff]*`;
 const HEAD = new RegExp(
   String.raw`^HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?(?:\r\n${FIELD})*$`,
 );
 const TRAILER = new RegExp(`^${FIELD}$`);
+const QUOTED = String.raw`"(?:[\t\x20\x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*"`;
 /** RFC 9112, section 7.1: so many digits are still exact as a number. */
-const CHUNK = /^([0-9a-f]{1,13})(?:;[\t\x20-\x7e\x80-\xff]*)?$/i;
+const CHUNK = new RegExp(`^([0-9a-f]{1,13})(?:;${TOKEN}(?:=(?:${TOKEN}|${QUOTED}))?)*$`, 'i');
 /** Extensions of chunks say nothing to anybody; a longer line is no honest one. */
 const CHUNK_LINE_BYTES = 4096;
 const DIGITS = /^[0-9]{1,15}$/;
@@ -38,6 +44,7 @@ export class AnswerReader {
   #left = 0;
   #trailers: string[] = [];
   #trailerBytes = 0;
+  #kept = false;
   /** The answer is whole. */
   done = false;
   /** Ms that the connection may serve the next request in; 0 where it may not. */
@@ -49,12 +56,14 @@ export class AnswerReader {
     this.#toHead = toHead;
   }
 
-  /** Takes what came next; throws where that is no HTTP. */
-  push(bytes: Buffer): void {
+  /** Takes what came next; throws where that is no HTTP. True where bytes of it were kept. */
+  push(bytes: Buffer): boolean {
+    this.#kept = false;
     let at = 0;
     while (at < bytes.length && !this.done) at = this.#step(bytes, at);
     // More than the answer: whose would that be?
     if (at < bytes.length) this.keepMs = 0;
+    return this.#kept;
   }
 
   /** The connection ended in peace; throws where the answer did not. */
@@ -74,7 +83,7 @@ export class AnswerReader {
       case 'trailers':
         return this.#take(bytes, at, '\r\n', LIMITS.headerBytes, this.#onTrailer);
       case 'to-the-end':
-        this.#parts.onData(at === 0 ? bytes : bytes.subarray(at), false);
+        this.#give(bytes.subarray(at), false);
         return bytes.length;
       case 'sized':
       case 'chunk':
@@ -88,7 +97,7 @@ export class AnswerReader {
     at: number,
     mark: string,
     limit: number,
-    on: (text: string) => void,
+    on: (text: string, more: boolean) => void,
   ): number {
     const begun = this.#text;
     let end = begun === '' ? bytes.indexOf(mark, at, 'latin1') : -1;
@@ -106,7 +115,7 @@ export class AnswerReader {
       this.#text = '';
     }
     if (text.length > limit) throw tooLong(limit);
-    on(text);
+    on(text, end + mark.length < bytes.length);
     return end + mark.length;
   }
 
@@ -115,16 +124,23 @@ export class AnswerReader {
     this.#left -= end - at;
     const sized = this.#state === 'sized';
     const last = sized && this.#left === 0;
-    this.#parts.onData(bytes.subarray(at, end), last);
+    this.#give(bytes.subarray(at, end), last);
     if (last) this.#finish([]);
     else if (this.#left === 0) this.#state = 'chunk-end';
     return end;
   }
 
-  readonly #onHead = (text: string) => {
+  #give(bytes: Buffer, last: boolean): void {
+    if (this.#parts.onData(bytes, last)) this.#kept = true;
+  }
+
+  readonly #onHead = (text: string, more: boolean) => {
     const [, version, digits, message] = HEAD.exec(text) ?? [];
-    if (digits === undefined) throw new Error('its answer is not HTTP');
     const status = Number(digits);
+    // HTTP/1.0 knows no interim answers.
+    if (digits === undefined || (version === '0' && status < 200)) {
+      throw new Error('its answer is not HTTP');
+    }
     const { headers, lengths, codings, connection, keepAlive } = fieldsOf(text);
     const head = { status, message: message ?? '', headers };
     if (status === 101) throw new Error('it switched protocols unasked');
@@ -135,14 +151,15 @@ export class AnswerReader {
       version === '1' ? !/\bclose\b/i.test(connection) : /\bkeep-alive\b/i.test(connection);
     const delimited = bodyless || this.#state !== 'to-the-end';
     this.keepMs = persists && delimited ? keepMsOf(keepAlive) : 0;
-    this.#parts.onAnswer(head);
+    this.#parts.onAnswer(head, more && this.#state === 'sized');
     if (bodyless || (this.#state === 'sized' && this.#left === 0)) this.#finish([]);
   };
 
   /** RFC 9112, section 6.3. */
   #frame(lengths: readonly string[], codings: readonly string[]): void {
     const [length] = lengths;
-    if (codings.some((coding) => coding.toLowerCase() !== 'chunked') || codings.length > 1) {
+    // With a tab beside it, it is none to some.
+    if (codings.some((coding) => !/^ *chunked *$/i.test(coding)) || codings.length > 1) {
       throw new Error('its answer has a transfer coding other than chunked');
     }
     if (lengths.length + codings.length > 1 || (length !== undefined && !DIGITS.test(length))) {
@@ -191,12 +208,14 @@ function fieldsOf(text: string) {
     const next = text.indexOf('\r\n', at + 2);
     const colon = text.indexOf(':', at + 2);
     const name = text.slice(at + 2, colon);
-    const value = trimmed(text, colon + 1, next === -1 ? text.length : next);
+    const end = next === -1 ? text.length : next;
+    const value = trimmed(text, colon + 1, end);
     headers.push(name, value);
     // Most names are told apart by their length alone.
     const { length } = name;
     if (length === 14 && name.toLowerCase() === 'content-length') lengths.push(value);
-    else if (length === 17 && name.toLowerCase() === 'transfer-encoding') codings.push(value);
+    else if (length === 17 && name.toLowerCase() === 'transfer-encoding')
+      codings.push(text.slice(colon + 1, end));
     else if (length === 10 && name.toLowerCase() === 'connection') connection += `,${value}`;
     else if (length === 10 && name.toLowerCase() === 'keep-alive') keepAlive = value;
     at = next;

@@ -7,6 +7,7 @@ export type Trust = (address: string) => boolean;
 
 /** Reads addresses and networks ("10.0.0.0/8", "::1") of proxies that may be believed. */
 export function trustOf(proxies: readonly string[]): Trust {
+  if (proxies.length === 0) return () => false;
   const list = new BlockList();
   for (const proxy of proxies) {
     const [address = '', bits] = proxy.split('/');
@@ -23,7 +24,7 @@ export function trustOf(proxies: readonly string[]): Trust {
  * passes on by which scheme and name the visitor came.
  */
 export function clientSide({ socket, rawHeaders }: IncomingMessage, trust: Trust): ClientSide {
-  const address = socket.remoteAddress?.replace(/^::ffff:|%.*$/g, '') ?? 'unknown';
+  const address = plainAddress(socket.remoteAddress ?? 'unknown');
   const trusted = trust(address);
   const told = (name: string) =>
     trusted ? valuesOf(rawHeaders, name).filter((value) => value.trim() !== '') : [];
@@ -31,7 +32,7 @@ export function clientSide({ socket, rawHeaders }: IncomingMessage, trust: Trust
   const last = (name: string) => told(name).join(',').split(',').at(-1)?.trim();
   const protocol = last('x-forwarded-proto')?.toLowerCase() === 'https' ? 'https' : 'http';
   const host = last('x-forwarded-host') || (valuesOf(rawHeaders, 'host')[0] ?? '');
-  const by = isIPv6(address) ? `"[${address}]"` : address;
+  const by = address.includes(':') ? `"[${address}]"` : address;
   const element = `for=${by};host="${host.replaceAll(/["\\]/g, '\\$&')}";proto=${protocol}`;
   return [
     'X-Forwarded-For',
@@ -43,4 +44,9 @@ export function clientSide({ socket, rawHeaders }: IncomingMessage, trust: Trust
     'Forwarded',
     [...told('forwarded'), element].join(', '),
   ];
+}
+
+/** Without what only this machine makes of it: `::ffff:192.0.2.1`, `fe80::1%eth0`. */
+function plainAddress(address: string): string {
+  return address.includes(':') ? address.replace(/^::ffff:|%.*$/g, '') : address;
 }

@@ -4,8 +4,12 @@ import { RequestBody } from './request-body.ts';
 import type { Listener, Sending } from './sending.ts';
 import type { UpstreamAddress } from './upstream.ts';
 
-/** Read into by all connections: whatever comes is used up before the next read. */
+/** Read into by all connections: what comes is small, and copied before the next read. */
 const BUFFER = Buffer.allocUnsafeSlow(65_536);
+/** From so many bytes on a connection reads into a buffer of its own, which need not be copied. */
+const BIG_BYTES = 16_384;
+/** Fewer reads and writes for each megabyte, and still small beside what the kernel keeps. */
+const OWN_BYTES = 131_072;
 
 /** A request as it stands on its connection. */
 export interface Written {
@@ -29,6 +33,8 @@ export class Connection {
   #asked: Asked | undefined;
   #failure: Error | undefined;
   #served = 0;
+  /** What the next bytes are read into. */
+  #buffer = BUFFER;
   /** Until when it is kept, on the clock of `performance`. */
   idleUntil = 0;
 
@@ -37,7 +43,10 @@ export class Connection {
     this.#socket = connect({
       ...('port' in address ? address : { path: address.socketPath }),
       noDelay: true,
-      onread: { buffer: BUFFER, callback: (length) => this.#read(length) },
+      onread: {
+        buffer: () => this.#buffer,
+        callback: (length, buffer) => this.#read(buffer as Buffer, length),
+      },
     });
     // Whoever waits for an answer has a connection of his own that keeps pool alive.
     this.#socket.unref();
@@ -83,8 +92,16 @@ export class Connection {
     this.#socket.destroy();
   }
 
-  #read(length: number): boolean {
-    this.#attempt((reader) => reader.push(BUFFER.subarray(0, length)));
+  #read(buffer: Buffer, length: number): boolean {
+    if (buffer === BUFFER && length >= BIG_BYTES) {
+      this.#buffer = Buffer.allocUnsafeSlow(OWN_BYTES);
+      buffer.copy(this.#buffer, 0, 0, length);
+    }
+    const bytes = (buffer === BUFFER ? this.#buffer : buffer).subarray(0, length);
+    this.#attempt((reader) => {
+      // Bytes that are still to be written stay where they are.
+      if (reader.push(bytes)) this.#buffer = Buffer.allocUnsafeSlow(OWN_BYTES);
+    });
     return true;
   }
 
@@ -111,6 +128,7 @@ export class Connection {
     if (asked === undefined || !asked.reader.done || this.isGone) return;
     if (asked.body?.writableFinished === false) return;
     this.#asked = undefined;
+    this.#buffer = BUFFER;
     asked.over();
     this.#owner.free(this, this.#socket.writableLength === 0 ? asked.reader.keepMs : 0);
   }

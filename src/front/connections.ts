@@ -3,9 +3,6 @@ import { isChunked } from './headers.ts';
 import type { Head, Listener, Sending } from './sending.ts';
 import type { UpstreamAddress } from './upstream.ts';
 
-/** How exact the end of idle connections is. */
-const SWEEP_MS = 500;
-
 /** How long idle connections are kept, and how many of them. */
 export interface IdleLimits {
   ms: number;
@@ -47,7 +44,7 @@ export class Connections implements Disposable, Owner {
     if (ms <= 0 || this.#idle.length >= this.#limits.number) return connection.destroy();
     connection.idleUntil = performance.now() + ms;
     this.#idle.push(connection);
-    this.#sweep ??= setInterval(() => this.#endIdle(), SWEEP_MS).unref();
+    this.#sweepIn(ms);
   }
 
   closed(connection: Connection): void {
@@ -56,16 +53,22 @@ export class Connections implements Disposable, Owner {
     if (at !== -1) this.#idle.splice(at, 1);
   }
 
-  #endIdle(): void {
-    const now = performance.now();
-    for (const one of this.#idle) if (one.idleUntil <= now) one.destroy();
-    if (this.#idle.length > 0) return;
-    clearInterval(this.#sweep);
-    this.#sweep = undefined;
+  /** One timer for all of them, set anew when it fires: thousands of endpoints are quiet at once. */
+  #sweepIn(ms: number): void {
+    this.#sweep ??= setTimeout(() => {
+      this.#sweep = undefined;
+      const now = performance.now();
+      let next = Infinity;
+      for (const one of this.#idle) {
+        if (one.idleUntil <= now) one.destroy();
+        else next = Math.min(next, one.idleUntil);
+      }
+      if (next < Infinity) this.#sweepIn(next - now);
+    }, ms).unref();
   }
 
   [Symbol.dispose](): void {
-    clearInterval(this.#sweep);
+    clearTimeout(this.#sweep);
     for (const connection of this.#open) connection.destroy();
   }
 }

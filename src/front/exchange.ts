@@ -3,7 +3,9 @@ import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { clientSide, type Trust } from './client-side.ts';
 import { forward } from './forward.ts';
+import { pairs } from './headers.ts';
 import type { Limits } from './limits.ts';
+import type { Place } from './places.ts';
 import type { Tunnel } from './tunnel.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -14,21 +16,22 @@ export interface Answer {
   body: string | AsyncIterable<string>;
 }
 
+/** Who hears what becomes of an exchange that was handed to an upstream. */
+export interface Forwarded {
+  /** The answer begins, or the exchange is over. */
+  onAnswer?: () => void;
+  /** The upstream gives no answer. */
+  onFailure: (error: Error) => void;
+}
+
 /** One request and whatever becomes of it, the same for ordinary requests and for upgrades. */
 export interface Exchange {
   readonly request: IncomingMessage;
   /** Aborts when the visitor goes away, or has been answered. */
   readonly over: AbortSignal;
   answer(answer: Answer): void;
-  /**
-   * Hands the exchange to an upstream; `onFailure` is called where that gives no answer. Resolves
-   * when the answer begins, and at the latest when the exchange is over.
-   */
-  forward(
-    upstream: Upstream,
-    own: Readonly<Record<string, string>>,
-    onFailure: (error: Error) => void,
-  ): Promise<void>;
+  /** Hands the exchange to an upstream; `own` are headers for its answer, name and value in turn. */
+  forward(upstream: Upstream, own: readonly string[], forwarded: Forwarded): void;
 }
 
 /** Why a wait ends with its exchange; an error made for each would cost as much as a header. */
@@ -44,29 +47,47 @@ export interface ExchangeOptions {
 export function httpExchange(
   request: IncomingMessage,
   response: ServerResponse,
-  { limits, trust }: ExchangeOptions,
+  options: ExchangeOptions,
 ): Exchange {
-  const controller = new AbortController();
-  response.once('close', () => controller.abort(OVER));
-  return {
-    request,
-    over: controller.signal,
-    answer: (answer) => send(request, response, answer),
-    async forward(upstream, own, onFailure) {
-      const { promise, resolve: onAnswer } = Promise.withResolvers<void>();
-      response.once('close', onAnswer);
-      await forward(request, response, upstream, {
-        client: clientSide(request, trust),
-        own: Object.entries(own).flat(),
-        limits,
-        over: controller.signal,
-        onAnswer,
-        onFailure,
-      });
-      await promise;
-    },
-  };
+  return new HttpExchange(request, response, options);
 }
+
+class HttpExchange implements Exchange {
+  readonly request: IncomingMessage;
+  readonly #response: ServerResponse;
+  readonly #options: ExchangeOptions;
+  #over: AbortController | undefined;
+
+  constructor(request: IncomingMessage, response: ServerResponse, options: ExchangeOptions) {
+    this.request = request;
+    this.#response = response;
+    this.#options = options;
+  }
+
+  /** Made for those who wait: most requests never do. */
+  get over(): AbortSignal {
+    if (this.#over !== undefined) return this.#over.signal;
+    const over = new AbortController();
+    this.#over = over;
+    if (this.#response.closed) over.abort(OVER);
+    else this.#response.once('close', () => over.abort(OVER));
+    return over.signal;
+  }
+
+  answer(answer: Answer): void {
+    send(this.request, this.#response, answer);
+  }
+
+  forward(upstream: Upstream, own: readonly string[], { onAnswer, onFailure }: Forwarded): void {
+    const { limits, trust } = this.#options;
+    if (onAnswer !== undefined) this.#response.once('close', onAnswer);
+    const client = clientSide(this.request, trust);
+    const options = { client, own, limits, onAnswer: onAnswer ?? ignore, onFailure };
+    forward(this.request, this.#response, upstream, options, () => this.over);
+  }
+}
+
+function ignore(): void {}
 
 /** A WebSocket's opening handshake: until the application said 101 it is answered like any request. */
 export function upgradeExchange(
@@ -91,23 +112,19 @@ export function upgradeExchange(
       response.once('finish', () => socket.destroySoon());
       send(request, response, answer);
     },
-    async forward(upstream, own, onFailure) {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      const { places } = upstream;
-      try {
-        const place = await places.take(false, controller.signal);
-        if (socket.destroyed) return places.free(place);
-        socket.once('close', () => places.free(place)).once('close', resolve);
-      } catch (error) {
-        return onFailure(error as Error);
-      }
+    forward(upstream, own, { onAnswer = ignore, onFailure }) {
+      socket.once('close', onAnswer);
       const onOpen = () => {
         unwatch();
-        resolve();
+        onAnswer();
       };
-      const client = clientSide(request, trust);
-      tunnel.forward({ request, socket, head, client, own, onOpen }, upstream, onFailure);
-      await promise;
+      const enter = (place: Place) => {
+        if (socket.destroyed) return upstream.places.free(place);
+        socket.once('close', () => upstream.places.free(place));
+        const told = { client: clientSide(request, trust), own: Object.fromEntries(pairs(own)) };
+        tunnel.forward({ request, socket, head, onOpen, ...told }, upstream, onFailure);
+      };
+      upstream.places.take(false, controller.signal).then(enter).catch(onFailure);
     },
   };
 }

@@ -18,14 +18,15 @@ import type { Upstream } from './upstream.ts';
 /** May be sent twice without harm (RFC 9110, section 9.2.1). */
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
 
+/** To copy so little costs less than to see whether it could be written at once. */
+const COPIED_BYTES = 8192;
+
 /** What a forwarded exchange needs beside its two ends. */
 export interface ForwardOptions {
   client: ClientSide;
   /** Headers of pool's own for the answer, name and value in turn. */
   own: readonly string[];
   limits: Limits;
-  /** Aborts when the visitor goes away. */
-  over: AbortSignal;
   /** Called when the answer begins. */
   onAnswer: () => void;
   /** Called instead of an answer where the upstream gives none; with a `Refusal` where pool knows why. */
@@ -35,23 +36,33 @@ export interface ForwardOptions {
 /**
  * Sends a request on and streams the answer back, once there is a connection for it. A visitor who
  * leaves frees the upstream at once; an upstream that dies in the middle cuts the answer short, so
- * that nobody takes it for whole.
+ * that nobody takes it for whole. `over` makes the signal that the visitor has gone away.
  */
-export async function forward(
+export function forward(
   request: IncomingMessage,
   response: ServerResponse,
   upstream: Upstream,
   options: ForwardOptions,
-): Promise<void> {
-  const { limits, over, onFailure } = options;
+  over: () => AbortSignal,
+): void {
+  if (response.closed) return;
+  const place = hasBody(request) ? undefined : upstream.places.takeNow();
+  const ends = { request, response, upstream, options };
+  if (place === undefined) void inTurn(ends, over());
+  else new Forwarding({ ...ends, place }).begin();
+}
+
+/** The same for those who must wait, for the beginning of their body or for a place. */
+async function inTurn(ends: Omit<Ends, 'place'>, over: AbortSignal): Promise<void> {
+  const { request, upstream, options } = ends;
   try {
-    const slow = await stillArrives(request, limits.firstBytesMs, over);
+    const slow = await stillArrives(request, options.limits.firstBytesMs, over);
     const place = await upstream.places.take(slow, over);
     if (slow) request.once('end', () => upstream.places.arrived(place));
     if (over.aborted) upstream.places.free(place);
-    else new Forwarding({ request, response, upstream, options, place }).begin();
+    else new Forwarding({ ...ends, place }).begin();
   } catch (error) {
-    onFailure(error as Error);
+    options.onFailure(error as Error);
   }
 }
 
@@ -87,24 +98,22 @@ class Forwarding implements Listener {
   begin(): void {
     const { request, response, upstream, options } = this.#ends;
     const { method = 'GET', url = '/', rawHeaders } = request;
+    const withBody = hasBody(request);
     const headers = requestHeaders(rawHeaders, options.client);
     try {
       if (upstream.disposed) throw new Error('the route went a moment ago');
-      const whole = !hasBody(request);
-      this.#sending = upstream.send(
-        { method, path: originForm(url), headers, hasBody: !whole },
-        this,
-      );
+      const head = { method, path: originForm(url), headers, hasBody: withBody };
+      this.#sending = upstream.send(head, this);
     } catch (error) {
       // A header that Node reads but does not write.
       this.onFailure(error as Error);
       return this.onClose();
     }
-    this.#patience = setTimeout(() => this.#look(), options.limits.bodyIdleMs).unref();
-    this.#stir();
-    response.once('close', this.#left);
+    this.#patience = setTimeout(() => this.#look(), options.limits.bodyIdleMs);
+    response.on('close', this.#left);
     const { body } = this.#sending;
-    if (body === undefined || !hasBody(request)) return this.#end();
+    if (body === undefined || !withBody) return this.#end();
+    this.#stir();
     body.on('drain', this.#stir);
     request.once('close', this.#left).once('end', this.#end).on('data', this.#stir);
     request.pipe(body, { end: false });
@@ -125,7 +134,7 @@ class Forwarding implements Listener {
     );
   }
 
-  onAnswer({ status, message, headers }: AnswerHead): void {
+  onAnswer({ status, message, headers }: AnswerHead, followed: boolean): void {
     const { request, response, options } = this.#ends;
     if (this.#state !== 'asking') return;
     const bodyless = request.method === 'HEAD' || status === 204 || status === 304;
@@ -144,22 +153,26 @@ class Forwarding implements Listener {
     // Some applications send a body all the same: that is nothing of the answer.
     this.#state = bodyless ? 'answered' : 'answering';
     if (bodyless) response.end();
-    // The head goes at once, with what is here of the body, and byte for byte: `flushHeaders` would
-    // write it in UTF-8.
-    else response.write('', 'latin1');
+    // The head goes at once, and byte for byte: `flushHeaders` would write it in UTF-8.
+    else if (!followed) response.write('', 'latin1');
   }
 
-  onData(bytes: Buffer, last: boolean): void {
-    if (this.#state !== 'answering') return;
+  onData(bytes: Buffer, last: boolean): boolean {
+    if (this.#state !== 'answering') return false;
     const { response } = this.#ends;
-    const copy = Buffer.from(bytes);
+    const small = bytes.length < COPIED_BYTES;
+    const piece = small ? Buffer.from(bytes) : bytes;
     if (last) {
       this.#state = 'answered';
-      response.end(copy);
-    } else if (!response.write(copy)) {
+      response.end(piece);
+    } else if (!response.write(piece)) {
       this.#sending?.pause();
       response.once('drain', this.#drained);
     }
+    if (small) return false;
+    // Node would wait for more to write; mostly the kernel takes it all, and the bytes are free again.
+    response.socket?.uncork();
+    return response.writableLength > 0;
   }
 
   onEnd(raw: readonly string[]): void {
@@ -257,8 +270,9 @@ class Forwarding implements Listener {
     // A cleared timer that is refreshed would run again.
     this.#patience = undefined;
     const { request, response } = this.#ends;
+    response.off('close', this.#left);
+    if (!hasBody(request)) return;
     request.off('data', this.#stir).off('end', this.#end).off('close', this.#left);
-    response.off('drain', this.#drained).off('close', this.#left);
   }
 }
 

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Address, destinationOf } from '../address/host.ts';
+import { type Address, type Destination, destinationOf } from '../address/host.ts';
 import { toFailure } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { Control, Visit } from '../preview/control.ts';
@@ -79,7 +79,7 @@ export function createFront(options: FrontOptions): Server {
   // `maxHeaderSize` limits them; what Node counts beyond a thousand it would leave out silently.
   server.maxHeadersCount = 0;
   const pipelines = new Pipelines();
-  const handle = (exchange: Exchange) => void front.handle(exchange);
+  const handle = (exchange: Exchange) => front.handle(exchange);
   const onRequest = (request: IncomingMessage, response: ServerResponse) => {
     pipelines.follow(response, () => handle(httpExchange(request, response, granted)));
   };
@@ -108,40 +108,42 @@ class Front {
     this.#limits = limits;
   }
 
-  /** One request, from its Host header to an answer. Never rejects. */
-  async handle(exchange: Exchange): Promise<void> {
+  /** One request, from its Host header to an answer. Never throws. */
+  handle(exchange: Exchange): void {
     try {
-      await this.#dispatch(exchange);
+      // Nobody who is served by a route waits for anything here.
+      this.#dispatch(exchange)?.catch((error: unknown) => this.#lost(exchange, error));
     } catch (error) {
-      this.#options.logger('internal', { error });
-      exchange.answer(problemAnswer(500, 'Internal error', toFailure(error).message));
+      this.#lost(exchange, error);
     }
   }
 
-  async #dispatch(exchange: Exchange): Promise<void> {
+  #lost(exchange: Exchange, error: unknown): void {
+    this.#options.logger('internal', { error });
+    exchange.answer(problemAnswer(500, 'Internal error', toFailure(error).message));
+  }
+
+  #dispatch(exchange: Exchange): Promise<void> | undefined {
     const { request } = exchange;
-    const { domains, routes, desk } = this.#options;
+    const { domains, routes } = this.#options;
     const destination = destinationOf(headOf(request), domains);
-    if (destination.kind === 'refused') {
-      return exchange.answer(textAnswer(destination.status, `pool: ${destination.reason}\n`));
+    const refusal = refusalOf(destination, request);
+    if (refusal !== undefined) {
+      exchange.answer(textAnswer(refusal.status, `pool: ${refusal.reason}\n`));
+    } else if (destination.kind === 'desk') {
+      this.#toDesk(exchange, destination.site);
+    } else if (destination.kind === 'preview') {
+      const { address } = destination;
+      const live = routes.find(address, Date.now());
+      if (live === undefined || isPoolPath(request)) return this.#ask(exchange, address);
+      this.#forward(exchange, address, live);
     }
-    const doubt = doubtOf(request);
-    if (doubt !== undefined) {
-      return exchange.answer(textAnswer(doubt.status, `pool: ${doubt.reason}\n`));
-    }
-    if (destination.kind === 'desk' && isWebSocket(request)) {
-      return exchange.answer(textAnswer(404, 'pool: no WebSocket is spoken here\n'));
-    }
-    if (destination.kind === 'desk') {
-      const { site } = destination;
-      return await exchange.forward(desk, {}, (error) => exchange.answer(deskAway(site, error)));
-    }
-    const { address } = destination;
-    const live = routes.find(address, Date.now());
-    if (live !== undefined && !isPoolPath(request)) {
-      return await this.#forward(exchange, address, live);
-    }
-    await this.#ask(exchange, address);
+    return undefined;
+  }
+
+  #toDesk(exchange: Exchange, site: string): void {
+    const onFailure = (error: Error) => exchange.answer(deskAway(site, error));
+    exchange.forward(this.#options.desk, [], { onFailure });
   }
 
   /** No route is known: the control plane says what the address means, and starts it. */
@@ -185,7 +187,7 @@ class Front {
       const phase = state.phase === 'ready' && live === undefined ? 'starting' : state.phase;
       const decision = decide(phase, client, Date.now() - begun, holdMs);
       if (decision.do === 'forward' && live !== undefined) {
-        if (!held) return await this.#forward(exchange, address, live);
+        if (!held) return this.#forward(exchange, address, live);
         return await this.#release(exchange, address, id);
       }
       if (closing.aborted && decision.do !== 'forward') {
@@ -220,8 +222,9 @@ class Front {
         return exchange.answer(
           silentAnswer(address, clientOfExchange(exchange), new Error('gone')),
         );
-      const late = sleep(RELEASE_MS, undefined, { ref: false });
-      await Promise.race([this.#forward(exchange, address, live), late]);
+      const { promise: begun, resolve } = Promise.withResolvers<void>();
+      this.#forward(exchange, address, live, resolve);
+      await Promise.race([begun, sleep(RELEASE_MS, undefined, { ref: false })]);
     });
   }
 
@@ -239,21 +242,28 @@ class Front {
     }
   }
 
-  async #forward(
+  #forward(
     exchange: Exchange,
     address: Address,
     { route, upstreams }: LiveRoute,
-  ): Promise<void> {
+    onAnswer?: () => void,
+  ): void {
     const port = address.port ?? route.endpoint.port;
     const upstream = upstreams.get(port);
     if (upstream === undefined) {
-      return exchange.answer(noSuchPort(address, route, clientOfExchange(exchange)));
+      exchange.answer(noSuchPort(address, route, clientOfExchange(exchange)));
+      return onAnswer?.();
     }
-    const robots = this.#options.noindex ? { 'X-Robots-Tag': 'noindex' } : {};
-    const own = { 'X-Pool-Commit': route.commit, ...robots };
-    await exchange.forward(upstream, own, (error) => {
+    const own = ['X-Pool-Commit', route.commit];
+    if (this.#options.noindex) own.push('X-Robots-Tag', 'noindex');
+    const onFailure = (error: Error) => {
       exchange.answer(silentAnswer(address, clientOfExchange(exchange), error));
-    });
+    };
+    exchange.forward(
+      upstream,
+      own,
+      onAnswer === undefined ? { onFailure } : { onAnswer, onFailure },
+    );
   }
 }
 
@@ -263,6 +273,18 @@ function clientOfExchange({ request }: Exchange): Client {
 
 function headOf({ httpVersion, rawHeaders, url = '/' }: IncomingMessage) {
   return { httpVersion, hosts: valuesOf(rawHeaders, 'host'), target: url };
+}
+
+/** Why a request goes nowhere. */
+function refusalOf(
+  destination: Destination,
+  request: IncomingMessage,
+): { status: number; reason: string } | undefined {
+  if (destination.kind === 'refused') return destination;
+  const lost = { status: 404, reason: 'no WebSocket is spoken here' };
+  return (
+    doubtOf(request) ?? (destination.kind === 'desk' && isWebSocket(request) ? lost : undefined)
+  );
 }
 
 /** What Node's strict parser lets through, and another parser could read as another message. */

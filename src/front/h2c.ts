@@ -70,7 +70,7 @@ function listen(
   let failure: Error | undefined;
   stream.on('headers', (_headers, _flags, raw) => listener.onInterim(answerHead(raw)));
   stream.once('response', (_headers, _flags, raw) => {
-    listener.onAnswer(answerHead(raw));
+    listener.onAnswer(answerHead(raw), false);
     stream.on('data', (bytes: Buffer) => listener.onData(bytes, false));
   });
   stream.once('trailers', (_headers, _flags, raw) => (told = raw));
@@ -102,7 +102,7 @@ function listen(
 /** RFC 9113, section 8.3: the first line and Host as fields of their own, names in lower case. */
 function requestHead({ method, path, headers }: Head): string[] {
   const [host = ''] = valuesOf(headers, 'host');
-  const rest = pairs(endToEnd(headers, (name) => name === 'host'));
+  const rest = pairs(endToEnd(headers, (name) => name.toLowerCase() === 'host'));
   const first = [':method', method, ':scheme', 'http', ':authority', host, ':path', path];
   return [...first, ...rest.flatMap(([name, value]) => [name.toLowerCase(), value])];
 }

@@ -21,11 +21,12 @@ export class Pipelines {
   follow(response: ServerResponse, begin: () => void): void {
     const { socket } = response.req;
     const line = this.#lines.get(socket) ?? { last: response, open: 0 };
-    const before = this.isBusy(socket) ? line.last : undefined;
-    this.#lines.set(socket, line);
+    const before = line.open > 0 ? line.last : undefined;
+    // Most are not the first on their connection.
+    if (line.last === response) this.#lines.set(socket, line);
     line.last = response;
     line.open += 1;
-    response.once('close', () => (line.open -= 1));
+    response.on('close', () => (line.open -= 1));
     if (line.open > PIPELINE_LIMIT) socket.destroy();
     else if (before === undefined) begin();
     else before.once('close', begin);

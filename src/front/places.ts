@@ -27,6 +27,13 @@ export class Places {
     this.#limits = limits;
   }
 
+  /** A place for a request without a body, where there is one at once. */
+  takeNow(): Place | undefined {
+    if (!this.#hasRoom(false)) return undefined;
+    this.#count(false);
+    return { slow: false };
+  }
+
   /** Resolves to a place; throws a `Refusal` where too many wait for one, or it took too long. */
   async take(slow: boolean, over: AbortSignal): Promise<Place> {
     if (this.#hasRoom(slow)) this.#count(slow);

@@ -20,9 +20,13 @@ export interface AnswerHead {
 export interface Listener {
   /** A 1xx other than 101: more is to come. */
   onInterim(head: AnswerHead): void;
-  onAnswer(head: AnswerHead): void;
-  /** Bytes of the body, lent for the time of the call; `last` where it is sure that none follow. */
-  onData(bytes: Buffer, last: boolean): void;
+  /** `followed`: bytes of the body come with it. */
+  onAnswer(head: AnswerHead, followed: boolean): void;
+  /**
+   * Bytes of the body, lent for the time of the call unless it returns true; `last` where it is sure
+   * that none follow.
+   */
+  onData(bytes: Buffer, last: boolean): boolean;
   /** The answer is whole. */
   onEnd(trailers: readonly string[]): void;
   /** No answer comes, or no more of it. */
