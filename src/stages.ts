@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import PQueue from 'p-queue';
 import { buildImage, builderOf } from './build/builder.ts';
 import type { Logins } from './build/credentials.ts';
@@ -54,6 +55,9 @@ export interface StageParts {
 
 /** Each reads a whole tree into memory; visitors of a thousand commits may come at once. */
 const PLANS_AT_ONCE = 4;
+
+/** By then a build has begun; few are over. */
+const ADVICE_AFTER_MS = 30;
 
 /** Binds the stages of the story (`preview/make-preview.ts`) to git, the engine and the configuration. */
 export function bindStages(parts: StageParts): Stages {
@@ -127,7 +131,10 @@ export function bindStages(parts: StageParts): Stages {
       const { mirror } = servedOf(wanted);
       const planned = await plan(wanted, asked, over);
       const { date, parents } = await history.commit(mirror, wanted.commit);
-      const change = documentationChange(mirror.folder, parents, wanted.commit, planned, over);
+      // Not at once: to start a process takes this one some ms, and the build is waited for.
+      const change = sleep(ADVICE_AFTER_MS, undefined, { signal: over }).then(
+        async () => await documentationChange(mirror.folder, parents, wanted.commit, planned, over),
+      );
       // An advice is worth no failed build.
       const documentation = change.catch(() => undefined);
       return { ...(await openContext(planned, date, over)), documentation };
