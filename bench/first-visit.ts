@@ -47,7 +47,7 @@ the slow one), each with two new commits; ms, with the least and the most. The a
       tables: [{ header, rows }],
       goals,
       notSaid: `The remote is a folder of this machine: with a far one both wait for the network, pool
-for two questions side by side. By default pool asks a remote every 10 s at most, and a visitor who
+for two questions: side by side over ssh, one after the other over https. By default pool asks a remote every 10 s at most, and a visitor who
 comes sooner after a push is told to come back; here it asks every 100 ms. Pool's container starts on
 a network of its own where previews cannot reach one another, which the engine takes some 40 ms
 longer for than for \`docker run\`; the engine's CLI takes some 20 ms each time it is started.`,
