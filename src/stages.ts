@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import PQueue from 'p-queue';
 import { buildImage, builderOf } from './build/builder.ts';
 import type { Logins } from './build/credentials.ts';
@@ -24,7 +25,7 @@ import { previewId } from './preview/preview.ts';
 import { awaitReady } from './run/await-ready.ts';
 import type { Containers } from './run/containers.ts';
 import { type CommitSettings, readSettings } from './source/commit-settings.ts';
-import { openContext, planContext } from './source/context.ts';
+import { type ContextPlan, openContext, planContext } from './source/context.ts';
 import { documentationChange } from './source/documentation.ts';
 import type { History } from './source/history.ts';
 import type { Mirror } from './source/mirror.ts';
@@ -55,12 +56,22 @@ export interface StageParts {
 /** Each reads a whole tree into memory; visitors of a thousand commits may come at once. */
 const PLANS_AT_ONCE = 4;
 
+/** By then a build has begun; few are over. */
+const ADVICE_AFTER_MS = 30;
+
 /** Binds the stages of the story (`preview/make-preview.ts`) to git, the engine and the configuration. */
 export function bindStages(parts: StageParts): Stages {
   const { engine, instance, config, logins, history, submoduleMirrors, containers, queue } = parts;
   const { servedOf, hostnameOf, urlOf } = parts;
   const planning = new PQueue({ concurrency: PLANS_AT_ONCE });
+  // Weakly: a build whose turn comes at once finds its plan here, and none waits in the queue.
+  const plans = new WeakMap<CommitSettings, WeakRef<ContextPlan>>();
   const plan = async (wanted: Wanted, asked: CommitSettings, over: AbortSignal) => {
+    const made = plans.get(asked)?.deref() ?? (await planAnew(wanted, asked, over));
+    plans.set(asked, new WeakRef(made));
+    return made;
+  };
+  const planAnew = async (wanted: Wanted, asked: CommitSettings, over: AbortSignal) => {
     const { mirror, settings } = servedOf(wanted);
     const { submodules, lfs } = settings;
     const known = { repository: mirror.repository, submodules, lfs, mirrors: submoduleMirrors };
@@ -85,11 +96,13 @@ export function bindStages(parts: StageParts): Stages {
       const by = { repository, platform: engine.platform, builder: builderOf(engine) };
       return recipeOf(await plan(wanted, asked, over), by);
     },
-    async shareImage({ repository, commit }, { digest }, over) {
+    async shareImage({ repository, commit }, { digest, base, notes }, over) {
       const shelf = { instance, repository };
       const image = await findImage(engine, shelf, commit, recipeTag(digest), over);
-      if (image !== undefined) await nameImage(engine, image.id, shelf, commit);
-      return image;
+      if (image === undefined) return undefined;
+      await nameImage(engine, image.id, shelf, commit);
+      const told = { recipe: digest, base, notes: notes.length === 0 ? undefined : [...notes] };
+      return { ...image, build: { ...image.build, ...told } };
     },
     madeElsewhere(wanted) {
       const { mirror, settings: ours } = servedOf(wanted);
@@ -118,20 +131,18 @@ export function bindStages(parts: StageParts): Stages {
       const { mirror } = servedOf(wanted);
       const planned = await plan(wanted, asked, over);
       const { date, parents } = await history.commit(mirror, wanted.commit);
+      // Not at once: to start a process takes this one some ms, and the build is waited for.
+      const change = sleep(ADVICE_AFTER_MS, undefined, { signal: over }).then(
+        async () => await documentationChange(mirror.folder, parents, wanted.commit, planned, over),
+      );
       // An advice is worth no failed build.
-      const documentation = await documentationChange(
-        mirror.folder,
-        parents,
-        wanted.commit,
-        planned,
-        over,
-      ).catch(() => undefined);
+      const documentation = change.catch(() => undefined);
       return { ...(await openContext(planned, date, over)), documentation };
     },
     async buildImage({ repository, commit }, recipe, context, anew, listener, over) {
       const shelf = { instance, repository };
       const tag = imageName(shelf, anew ? rebuildTag(commit) : recipeTag(recipe.digest));
-      const labels = imageLabels(shelf, commit, recipe);
+      const labels = engine.buildKit ? imageLabels(shelf, commit, recipe) : {};
       const request = { context, tag, labels, access: { hosts: config.registries, logins }, anew };
       listener.lines(recipe.notes.map((note) => `pool: ${note}`));
       const { id, build } = await buildImage(
@@ -145,7 +156,7 @@ export function bindStages(parts: StageParts): Stages {
       });
       if (anew === undefined) await nameImage(engine, id, shelf, commit);
       const { digest, base, asksForCommit, notes } = recipe;
-      const { documentation } = context;
+      const documentation = await context.documentation;
       const origin = { recipe: digest, base, notes: notes.length === 0 ? undefined : [...notes] };
       return { id, build: { ...build, ...origin, asksForCommit, documentation } };
     },

@@ -51,9 +51,7 @@ export async function buildImage(
 ): Promise<Image> {
   const begun = Date.now();
   const limit = AbortSignal.timeout(limitMs);
-  const trace = engine.buildKit
-    ? new BuildKitTrace()
-    : new ClassicTrace(Object.keys(request.labels).length);
+  const trace = engine.buildKit ? new BuildKitTrace() : new ClassicTrace();
   try {
     const id = await run(engine, request, trace, listener, AbortSignal.any([signal, limit]));
     const { steps, cached } = trace.progress;

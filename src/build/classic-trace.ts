@@ -12,13 +12,6 @@ export class ClassicTrace implements Trace {
   readonly failedStep = undefined;
   said: string[] = [];
   readonly #splitter = new LineSplitter();
-  readonly #labels: number;
-  #own = false;
-
-  /** `labels` is how many of pool's own the image gets: each comes as a step at the end. */
-  constructor(labels: number) {
-    this.#labels = labels;
-  }
 
   read(message: BuildMessage): string[] {
     const image = ImageId.safeParse(message.aux);
@@ -34,16 +27,12 @@ export class ClassicTrace implements Trace {
     const step = /^Step ([0-9]+)\/([0-9]+) : (.*)$/.exec(line);
     if (step !== null) {
       const [, number, total, instruction = ''] = step;
-      const last = Number(total) - this.#labels;
-      this.#own = Number(number) > last;
-      if (this.#own) return [];
       this.progress.step = instruction;
       this.said = [];
       this.progress.steps += 1;
-      return [`[${number}/${last}] ${instruction}`];
+      return [`[${number}/${total}] ${instruction}`];
     }
     if (line === ' ---> Using cache') {
-      if (this.#own) return [];
       this.progress.cached += 1;
       return ['  (cached)'];
     }

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Engine } from '../engine/connect.ts';
 import { askEngine } from '../engine/ask.ts';
 import { isMissing } from '../engine/engine-error.ts';
-import { LABEL, labelFilter } from '../engine/labels.ts';
+import { LABEL } from '../engine/labels.ts';
 
 const Origin = {
   /** The digest of the recipe. */
@@ -80,7 +80,10 @@ export function rebuildTag(commit: string): string {
   return `rebuild-${commit}`;
 }
 
-/** The labels of an image. `commit` is the one it was built for; others may come to share it. */
+/**
+ * The labels of an image; `commit` is the one it was built for, others may come to share it. They tell
+ * where it came from, and find nothing: the classic builder, which makes a step of each, builds without.
+ */
 export function imageLabels(
   { instance, repository }: Shelf,
   commit: string,
@@ -90,7 +93,6 @@ export function imageLabels(
     [LABEL.instance]: instance,
     [LABEL.repository]: repository,
     [LABEL.commit]: commit,
-    // Each label costs the classic builder a step of its own.
     [LABEL.recipe]: [recipe.digest, recipe.base ?? '', encodeURIComponent(recipe.notes.join('\n'))]
       .join(' ')
       .trim(),
@@ -99,7 +101,8 @@ export function imageLabels(
 
 /**
  * The image of a commit or of a recipe, where the engine still has it. It is found by a name that
- * only pool gives: a Dockerfile can write any label, but no name.
+ * only pool gives: a Dockerfile can write any label, but no name. A list would take the engine longer
+ * the more images it has.
  */
 export async function findImage(
   engine: Engine,
@@ -108,20 +111,45 @@ export async function findImage(
   tag: string,
   signal: AbortSignal,
 ): Promise<Image | undefined> {
-  const { instance, repository } = shelf;
-  const labels = labelFilter({ [LABEL.instance]: instance, [LABEL.repository]: repository });
-  const filters = { ...labels, reference: [imageName(shelf, tag)] };
-  const found = engine.docker.listImages({ filters });
-  const [image] = await askEngine('looking for an earlier image', found, signal);
-  if (image === undefined) return undefined;
-  const written = image.Labels ?? {};
-  const from = written[LABEL.commit] ?? commit;
-  const how = from === commit ? 'commit' : 'recipe';
-  const [recipe, base, told = ''] = written[LABEL.recipe]?.split(' ') ?? [];
-  const notes = told === '' ? undefined : decodeURIComponent(told).split('\n');
-  const builtAt = image.Created * 1000;
-  const origin = recipe === PULLED ? { pulled: base } : { recipe, base };
-  return { id: image.Id, build: { reused: true, how, from, ...origin, builtAt, notes } };
+  const doing = 'looking for an earlier image';
+  const looked = engine.docker.getImage(imageName(shelf, tag)).inspect();
+  try {
+    const { Id: id, Created, RepoTags, Config } = await askEngine(doing, looked, signal);
+    const tags = tagsOn(shelf, RepoTags);
+    const told = { ...originOf(tags, Config.Labels ?? {}), builtAt: Date.parse(Created) };
+    // Only an id has no hyphen.
+    const other = tag === commit ? commit : tags.find((one) => !one.includes('-'));
+    const { from = other ?? commit } = told;
+    const how = from === commit ? 'commit' : 'recipe';
+    return { id, build: { reused: true, how, ...told, from } };
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+/** The tags that an image has on a shelf. */
+function tagsOn(shelf: Shelf, names: readonly string[]): string[] {
+  const prefix = imageName(shelf, '');
+  return names.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length));
+}
+
+type Origin = Pick<
+  BuildSummary & { reused: true },
+  'from' | 'recipe' | 'base' | 'pulled' | 'notes'
+>;
+
+/** What an image's labels tell, unless a Dockerfile wrote them: it cannot know its own recipe's digest. */
+function originOf(tags: readonly string[], labels: Readonly<Record<string, string>>): Origin {
+  const [digest = '', base, told = ''] = labels[LABEL.recipe]?.split(' ') ?? [];
+  const from = labels[LABEL.commit];
+  const recipes = tags.filter((tag) => tag.startsWith(recipeTag('')));
+  if (recipes.includes(recipeTag(digest))) {
+    const notes = told === '' ? undefined : decodeURIComponent(told).split('\n');
+    return { from, recipe: digest, base, notes };
+  }
+  if (recipes.length === 0 && digest === PULLED) return { from, pulled: base };
+  return { recipe: recipes[0]?.slice(recipeTag('').length) };
 }
 
 /** Takes a name from an image; one without another name is removed. */
@@ -153,8 +181,8 @@ export async function nameImage(
 /** The names (`<repository>:<commit>`) of all images of this pool, whoever built them. */
 export async function imageNames(engine: Engine, instance: string): Promise<string[]> {
   const prefix = `pool-${instance}/`;
-  const filters = { ...labelFilter({ [LABEL.instance]: instance }), reference: [`${prefix}*`] };
-  const images = await askEngine('looking for images', engine.docker.listImages({ filters }));
+  const listed = engine.docker.listImages({ filters: { reference: [`${prefix}*`] } });
+  const images = await askEngine('looking for images', listed);
   return images
     .flatMap(({ RepoTags }) => RepoTags ?? [])
     .filter((tag) => tag.startsWith(prefix))

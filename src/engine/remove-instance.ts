@@ -10,8 +10,11 @@ export async function removeInstance({ docker }: Engine, instance: string): Prom
   for (const { Id } of await docker.listContainers({ all: true, filters })) {
     await docker.getContainer(Id).remove({ force: true, v: true });
   }
-  for (const { Id } of await docker.listImages({ filters })) {
-    await docker.getImage(Id).remove({ force: true });
+  // By name too: what the classic builder made has no label.
+  const named = await docker.listImages({ filters: { reference: [`pool-${instance}/*`] } });
+  const images = [...named, ...(await docker.listImages({ filters }))];
+  for (const id of new Set(images.map(({ Id }) => Id))) {
+    await docker.getImage(id).remove({ force: true });
   }
   for (const { Id } of await docker.listNetworks({ filters })) {
     await docker.getNetwork(Id).remove();

@@ -110,8 +110,9 @@ export function controlPlane(
     const { name, mirror, found, until } = hit;
     const preview = previews.of({ repository: name, commit: found.commit });
     try {
-      const view = await describe(mirror, preview);
+      // Begun before it is described: nobody waits for git twice.
       if (start) preview.visit();
+      const view = await describe(mirror, preview);
       // A moment decides whether there is an image: then the visitor may wait for the application.
       await preview.begun(AbortSignal.timeout(LOOK_LIMIT_MS));
       return {

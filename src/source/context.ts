@@ -36,8 +36,8 @@ export interface ContextPlan {
 
 /** A commit's files as its Dockerfile gets them, ready to be streamed once. */
 export interface Context extends Pick<ContextPlan, 'dockerfile' | 'target' | 'args'> {
-  /** Told where the commit changed documentation alone. */
-  documentation?: DocumentationChange | undefined;
+  /** Told where the commit changed documentation alone; found out while it is built. */
+  documentation?: Promise<DocumentationChange | undefined>;
   /** A tar of raw blobs with fixed modes and order; the commit's date is every entry's. */
   stream: Readable;
 }

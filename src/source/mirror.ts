@@ -220,9 +220,13 @@ export class Mirror {
     this.#toldAt = Date.now();
     this.problem = await this.#attempt(async () => {
       const first = this.#seen === undefined;
-      this.defaultBranch = await this.#askHead(limited);
-      await this.#fetchRefs(limited);
-      await this.#readTable(limited);
+      const asked = this.#askHead(limited);
+      asked.catch(() => {});
+      // Side by side, unless a page may turn out to be no repository, or a mirror of another format.
+      if (first || transportOf(this.repository.url) === 'https') await asked;
+      const moved = await this.#fetchRefs(limited);
+      this.defaultBranch = await asked;
+      await this.#readTable(limited, moved);
       if (this.defaultBranch !== undefined) await this.#writeHead(this.defaultBranch);
       await this.#write('pool-source', this.repository.url);
       this.fetchedAt = Date.now();
@@ -247,22 +251,28 @@ export class Mirror {
     }
   }
 
-  async #fetchRefs(signal: AbortSignal, again = false): Promise<void> {
+  /** Whether git had anything to say: then something came, and refs moved. */
+  async #fetchRefs(signal: AbortSignal, again = false): Promise<boolean> {
+    let heard = false;
     const { url } = this.repository;
     const heads = ['+refs/heads/*:refs/heads/*', '+refs/tags/*:refs/tags/*'];
     const exact = ['--prune', '--no-tags', '--force', '--no-write-fetch-head'];
     // A shallow remote, such as a checkout of CI, has just the commits that it has.
     const options = ['--progress', '--update-shallow', '--no-recurse-submodules', ...exact];
     try {
-      const git = this.#remote(signal, {}, (words) => this.#hear(words));
+      const git = this.#remote(signal, {}, (words) => {
+        heard = true;
+        this.#hear(words);
+      });
       await git.raw(['fetch', ...options, '--', url, ...heads]);
+      return heard;
     } catch (error) {
       if (again || !OTHER_FORMAT.test(String(error))) throw error;
       const other = (await this.#readFormat()) === 'sha1' ? 'sha256' : 'sha1';
       // No object of one kind can stand beside those of the other; an empty remote does not tell.
       await rm(this.folder, { recursive: true, force: true });
       await this.#init(other);
-      await this.#fetchRefs(signal, true);
+      return await this.#fetchRefs(signal, true);
     }
   }
 
@@ -289,13 +299,16 @@ export class Mirror {
     return branch === undefined ? undefined : plainLine(branch);
   }
 
-  /** Refs first and reachable commits after: rebuilt only where a ref moved. */
-  async #readTable(signal: AbortSignal): Promise<void> {
+  /** Refs, and the reachable commits where a ref moved; beside them where that is sure to be so. */
+  async #readTable(signal: AbortSignal, moved = false): Promise<void> {
     const format = REF_FIELDS.map((field) => `%(${field})`).join('%00');
     const scope = ['refs/heads', 'refs/tags'];
+    const list = async () => await this.read(['rev-list', '--branches', '--tags'], signal);
+    const early = moved ? list() : undefined;
+    early?.catch(() => {});
     const refs = await this.read(['for-each-ref', `--format=${format}`, ...scope], signal);
     if (refs === this.#seen) return;
-    const commits = await this.read(['rev-list', '--branches', '--tags'], signal);
+    const commits = await (early ?? list());
     this.table = new RefTable(parseRefs(refs), CommitSet.parse(commits));
     this.#seen = refs;
   }

@@ -35,9 +35,13 @@ async function rebuilt(pool: TestPool, ref: string) {
   return last;
 }
 
+/** By name, and those that lost theirs. */
 async function imagesOf(pool: TestPool): Promise<number> {
+  const reference = [`pool-${pool.instance}/*`];
+  const named = await pool.engine.docker.listImages({ filters: { reference } });
   const filters = { label: [`dev.pool.instance=${pool.instance}`] };
-  return (await pool.engine.docker.listImages({ filters })).length;
+  const labelled = await pool.engine.docker.listImages({ filters });
+  return new Set([...named, ...labelled].map(({ Id }) => Id)).size;
 }
 
 describe.each(['buildkit', 'classic'] as const)('with the %s builder', (builder) => {
@@ -52,6 +56,8 @@ describe.each(['buildkit', 'classic'] as const)('with the %s builder', (builder)
     const number = async (ref: string) => (await pool.visit(ref, { path: '/number' })).text;
     expect(await version(commit)).toBe('one');
     const before = await number(commit);
+    const image = pool.engine.docker.getImage(`pool-${pool.instance}/web:${commit}`);
+    const { Id: old } = await image.inspect();
 
     await registry.move('two');
     expect(await version(same), 'what a registry decides is no part of a recipe').toBe('one');
@@ -68,6 +74,8 @@ describe.each(['buildkit', 'classic'] as const)('with the %s builder', (builder)
     await rebuilt(pool, commit);
     expect(await version(commit)).toBe('two');
     await until('both old ones are, and their images', async () => (await left()) === '2,2');
+    const gone = pool.engine.docker.getImage(old).inspect();
+    await expect(gone, 'nothing leads to it').rejects.toMatchObject({ statusCode: 404 });
   });
 
   test('what is there serves while it is rebuilt, and serves on where the build or the start fails', async () => {

@@ -24,14 +24,20 @@ describe.each(['buildkit', 'classic'] as const)('with the %s builder', (builder)
     }
     expect(pool.count('building')).toBe(2);
     expect(await pool.containers()).toHaveLength(4);
+    // Any commit that has the recipe, where no label tells which was the first.
+    const from = expect.stringMatching(
+      builder === 'classic' ? `${first}|${revert}` : first,
+    ) as string;
     for (const commit of [revert, noted]) {
       const { state } = await pool.state(commit);
-      expect(state.build).toMatchObject({ reused: true, how: 'recipe', from: first });
+      expect(state.build).toMatchObject({ reused: true, how: 'recipe', from });
       expect(state.build?.['base']).toBe('busybox:latest');
     }
     const shown = await pool.visit(noted, { path: '/_pool/', navigation: true });
     expect(shown.text).toMatch(
-      new RegExp(`Same recipe as ${first.slice(0, 7)}, nothing built, [0-9.]+ m?s`),
+      new RegExp(
+        `Same recipe as (${first.slice(0, 7)}|${revert.slice(0, 7)}), nothing built, [0-9.]+ m?s`,
+      ),
     );
   });
 
@@ -50,17 +56,19 @@ describe.each(['buildkit', 'classic'] as const)('with the %s builder', (builder)
     using repository = new GitRepository();
     const lies = Object.values(LABEL).map((name) => `LABEL ${name}=lie`);
     const commit = await repository.commit(page('Liar', [fresh('true'), ...lies]));
+    const other = await repository.commit({});
     await using pool = await TestPool.open([repository.path], { builder });
     await pool.visit(commit);
-    const reference = [`pool-${pool.instance}/web:${commit}`];
-    const [image] = await pool.engine.docker.listImages({ filters: { reference } });
-    const recipe = (await pool.state(commit)).state.build?.['recipe'];
-    expect(image?.Labels).toMatchObject({
-      [LABEL.instance]: pool.instance,
-      [LABEL.repository]: 'web',
-      [LABEL.commit]: commit,
-      [LABEL.recipe]: `${String(recipe)} busybox:latest`,
+    await pool.visit(other);
+    const { recipe } = (await pool.state(commit)).state.build ?? {};
+    expect((await pool.state(other)).state.build).toMatchObject({
+      ...{ reused: true, how: 'recipe', from: commit, recipe, base: 'busybox:latest' },
     });
+    const { docker } = pool.engine;
+    const image = await docker.getImage(`pool-${pool.instance}/web:${commit}`).inspect();
+    // The classic builder would make a step of each label, as slow as copying a file.
+    const told = builder === 'classic' ? 'lie' : `${String(recipe)} busybox:latest`;
+    expect(image.Config.Labels[LABEL.recipe]).toBe(told);
   });
 });
 

@@ -24,7 +24,7 @@ async function build(
   const lines: string[] = [];
   const listener = { ...SILENT, lines: (more: readonly string[]) => void lines.push(...more) };
   const packed = { stream: context, dockerfile: 'Dockerfile', target: undefined, args: {} };
-  const request = { context: packed, tag: 'pool-test', labels: { own: 'x' } };
+  const request = { context: packed, tag: 'pool-test', labels: {} };
   const outcome = await buildImage(fake.engine, request, listener, limitMs, signal).catch(
     (error: unknown) => error,
   );
@@ -48,7 +48,7 @@ const answering =
     request.resume().once('end', () => response.writeHead(status).end(body));
   };
 
-const STEP = '{"stream":"Step 1/2 : RUN make\\n"}\n';
+const STEP = '{"stream":"Step 1/1 : RUN make\\n"}\n';
 const IMAGE = '{"aux":{"ID":"sha256:1"}}\n';
 
 it('a build that goes well gives the image', async () => {

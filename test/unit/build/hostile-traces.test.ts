@@ -44,7 +44,7 @@ describe('the corpus comes through a trace as it is to be shown', () => {
   });
 
   it("the classic builder's", () => {
-    const classic = new ClassicTrace(0);
+    const classic = new ClassicTrace();
     // It says nothing of empty lines.
     const lines = `${RAW}\n`.split('').flatMap((unit) => classic.read({ stream: unit }));
     expect(lines).toEqual(SHOWN.filter((line) => line !== '').map((line) => `  ${line}`));

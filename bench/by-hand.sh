@@ -1,0 +1,14 @@
+#!/bin/sh
+# A commit made visitable by hand, with the commands that one would type: DOCKER CLONE COMMIT.
+# Ends with the application's first answer, and prints the id of its container.
+set -eu
+docker=$1 clone=$2 commit=$3
+
+git -C "$clone" fetch --quiet origin
+image=$(git -C "$clone" archive "$commit" | "$docker" build --quiet - 2>/dev/null)
+container=$("$docker" run --detach --publish-all "$image")
+# Of several ports the lowest: where there is one for TLS it is the higher one.
+address=$("$docker" port "$container" | sort -n | sed -n '1 s/.* -> //p')
+# A relay of the engine may take a connection for an application that never hears of it.
+until curl --silent --max-time 2 --output /dev/null "http://$address/"; do sleep 0.02; done
+echo "$container"
