@@ -62,7 +62,11 @@ describe.each(['buildkit', 'classic'] as const)('with the %s builder', (builder)
     await pool.visit(other);
     const { recipe } = (await pool.state(commit)).state.build ?? {};
     expect((await pool.state(other)).state.build).toMatchObject({
-      ...{ reused: true, how: 'recipe', from: commit, recipe, base: 'busybox:latest' },
+      reused: true,
+      how: 'recipe',
+      from: commit,
+      recipe,
+      base: 'busybox:latest',
     });
     const { docker } = pool.engine;
     const image = await docker.getImage(`pool-${pool.instance}/web:${commit}`).inspect();
