@@ -125,6 +125,7 @@ terminate() {
       iptables -w -t $table -S 2>/dev/null | sed -n "/ $link / s/^-A/-D/p" | xargs -rL 1 iptables -w -t $table || true
     done
   done
+  umount "$dir"/run/netns/* 2>/dev/null || true # that of a container on the host's network stays
   # A killed engine leaves the file systems of its build steps mounted; deepest first.
   cut -d ' ' -f 2 /proc/self/mounts | grep -F "$dir/data/" | sort -r |
     while read -r mount; do umount "$mount" 2>/dev/null || true; done
