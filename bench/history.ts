@@ -1,16 +1,5 @@
 import type { GitRepository } from '../test/unit/fixtures/git-repository.ts';
 
-/** Random numbers from 0 to 1 that a seed repeats (mulberry32). */
-export function randomOf(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 /** The same values in an order that the random numbers choose. */
 export function shuffled<Value>(values: readonly Value[], random: () => number): Value[] {
   const ranked = values.map((value) => ({ value, rank: random() }));

@@ -4,7 +4,8 @@ import { OwnEngine } from '../test/engine/fixtures/own-engine.ts';
 import { GitRepository } from '../test/unit/fixtures/git-repository.ts';
 import type { Benchmark, BenchOptions, Section } from './benchmark.ts';
 import { ByHand, type DockerCli, dockerFor } from './by-hand.ts';
-import { generateHistory, randomOf, SHAPE, shuffled } from './history.ts';
+import { seeded } from '../test/unit/fixtures/numbers.ts';
+import { generateHistory, SHAPE, shuffled } from './history.ts';
 import { quantile } from './rounds.ts';
 import { Served } from './served.ts';
 import { timed } from './timed.ts';
@@ -56,7 +57,7 @@ export const replayGenerated: Benchmark = {
   async run({ quick }: BenchOptions): Promise<Section> {
     const cli = await anyDocker();
     using remote = new GitRepository();
-    const commits = await generateHistory(remote, quick ? 6 : COMMITS, randomOf(SEED));
+    const commits = await generateHistory(remote, quick ? 6 : COMMITS, seeded(SEED));
     const replayed = await visitAll(remote.path, commits, cli);
     const ratio = (sum(replayed.pool) / sum(replayed.hand)).toFixed(2);
     const { sameTree, leftOut } = SHAPE;
@@ -118,7 +119,7 @@ async function visitAll(
   using hands = await ByHand.open({ ...cli, host: theirs.host }, remote);
   await using pool = await Served.open(remote, { builder: cli.builder, engine: ours.host });
   const replayed: Replayed = { hand: [], pool: [], built: 0 };
-  for (const [index, commit] of shuffled(commits, randomOf(SEED)).slice(0, VISITED).entries()) {
+  for (const [index, commit] of shuffled(commits, seeded(SEED)).slice(0, VISITED).entries()) {
     const byHand = async () => replayed.hand.push(await hands.visit(commit));
     if (index % 2 === 0) await byHand();
     replayed.pool.push(await pool.visit(commit));

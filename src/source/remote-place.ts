@@ -1,3 +1,5 @@
+import { HOST, USER } from './remote-url.ts';
+
 /** Where a remote is, taken apart so that two can be compared. Nothing of it is decoded. */
 export interface RemotePlace {
   /** `https://host`, `ssh://user@host:port`; empty for a path of this machine. */
@@ -5,8 +7,6 @@ export interface RemotePlace {
   folders: readonly string[];
 }
 
-const HOST = String.raw`[A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:]+\]`;
-const USER = '[A-Za-z0-9_][A-Za-z0-9_.-]*';
 const NETWORK = new RegExp(`^(https|ssh)://(?:(${USER})@)?(${HOST})(?::([0-9]{1,5}))?(/.*)?$`, 's');
 /** scp's form: what follows the colon begins at the user's home. */
 const SCP = new RegExp(`^(${USER})@(${HOST}):(.+)$`, 's');

@@ -1,7 +1,8 @@
 import { isAbsolute, resolve } from 'node:path';
 
-const HOST = String.raw`(?:[A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:]+\])`;
-const USER = '[A-Za-z0-9_][A-Za-z0-9_.-]*';
+/** Expressions of what may stand as a host, and as a user before it. */
+export const HOST = String.raw`(?:[A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:]+\])`;
+export const USER = '[A-Za-z0-9_][A-Za-z0-9_.-]*';
 const SSH = new RegExp(`^ssh://${USER}@${HOST}(?::[0-9]{1,5})?/.`);
 /** As scp writes it: what stands after the colon begins at the user's home folder, or at `/`. */
 const SCP = new RegExp(`^(${USER}@${HOST}):(.+)$`, 's');
