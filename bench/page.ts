@@ -1,8 +1,15 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Browser } from 'playwright-core';
 import { launchBrowser } from '../test/engine/fixtures/browser.ts';
 import { node } from '../test/engine/fixtures/applications.ts';
+import { PEERS, startPeer } from '../test/probes/peers.ts';
+import { TemporaryFolder } from '../test/unit/fixtures/git-repository.ts';
 import type { Benchmark, BenchOptions, Section } from './benchmark.ts';
+import { versions } from './contestants.ts';
 import { servePreview } from './preview.ts';
+import { cpuMs } from './process.ts';
 import { spreadText } from './report.ts';
 import { alternating, ratios, spreadOf } from './rounds.ts';
 
@@ -32,45 +39,76 @@ process.on('SIGTERM', () => process.exit(0));
 `);
 
 async function run({ quick }: BenchOptions): Promise<Section> {
-  await using preview = await servePreview(APPLICATION);
+  await using stack = new AsyncDisposableStack();
+  const preview = stack.use(await servePreview(APPLICATION));
+  const folder = stack.use(new TemporaryFolder()).path;
+  const proxies: Record<string, { port: number; pid: number }> = { pool: preview };
+  for (const peer of PEERS) {
+    const own = join(folder, peer.name);
+    mkdirSync(own);
+    proxies[peer.name] = stack.use(await startPeer(peer, own, preview.hostPort));
+  }
   // Chromium gives requests up when a network appears, as the container's has just done.
   await sleep(4000);
   const executable = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
-  await using stack = new AsyncDisposableStack();
   const browser = stack.adopt(await launchBrowser(executable), async (one) => await one.close());
-  const load = async (url: string) => {
-    const context = await browser.newContext();
-    const tab = await context.newPage();
-    await tab.goto(url);
-    await tab.waitForFunction('window.took !== undefined');
-    const took = (await tab.evaluate('window.took')) as number;
-    await context.close();
-    return took;
+  const turn = (port: number, pid?: number) => async () => {
+    const before = pid === undefined ? 0 : cpuMs(pid);
+    const ms = await load(browser, `http://${preview.host}:${port}/`);
+    return { ms, cpu: pid === undefined ? 0 : cpuMs(pid) - before };
   };
-  const turns = {
-    direct: () => load(`http://direct.localhost:${preview.hostPort}/`),
-    pool: () => load(`http://${preview.host}:${preview.port}/`),
+  const through = Object.entries(proxies).map(([name, { port, pid }]) => [name, turn(port, pid)]);
+  const turns: Record<string, ReturnType<typeof turn>> = {
+    direct: turn(preview.hostPort),
+    ...Object.fromEntries(through),
   };
-  for (const turn of Object.values(turns))
-    for (let time = 0; time < WARM_UP; time += 1) await turn();
-  const rounds = quick ? 2 : 25;
+  for (let time = 0; time < WARM_UP; time += 1) for (const one of Object.values(turns)) await one();
+  const rounds = quick ? 2 : 40;
   const took = await alternating(rounds, turns);
-  const ratio = spreadOf(ratios(took.pool, took.direct));
-  const got = spreadOf(took.pool).median / spreadOf(took.direct).median;
-  const row = (name: 'direct' | 'pool') => [name, spreadText(spreadOf(took[name]), 0)];
+  const msOf = (name: string) => (took[name] ?? []).map(({ ms }) => ms);
+  const cpuOf = (name: string) => spreadOf((took[name] ?? []).map(({ cpu }) => cpu)).median;
+  const ratio = (name: string) => spreadOf(msOf(name)).median / spreadOf(msOf('direct')).median;
+  const row = (name: string) => {
+    const [to, cpu] =
+      name === 'direct' ? ['', ''] : [ratio(name).toFixed(2), cpuOf(name).toFixed(0)];
+    return [name, spreadText(spreadOf(msOf(name)), 0), to, cpu];
+  };
+  const got = ratio('pool');
+  const each = spreadOf(ratios(msOf('pool'), msOf('direct')));
   return {
-    how: `Chromium ${browser.version()} loads a page whose first module imports ${MODULES} others, each a request of its own of 2 KB, nothing cached, a new profile each time: from the container's published port, and through \`pool serve\`. Time from the navigation to the last module's run. ${rounds} rounds by turns.`,
-    tables: [{ header: ['', 'ms'], rows: [row('direct'), row('pool')] }],
+    how: `Chromium ${browser.version()} loads a page whose first module imports ${MODULES} others, each a request of its own of 2 KB, nothing cached, a new profile each time: from the container's published port, through \`pool serve\`, and through other proxies in its place. Time from the navigation to the last module's run. ${rounds} rounds by turns.`,
+    tables: [
+      {
+        header: ['', 'ms', 'to direct', "the proxy's CPU, ms"],
+        rows: Object.keys(turns).map(row),
+      },
+    ],
     goals: [
       {
         what: 'a page of 300 modules to the same page without pool',
         must: `at most ${MOST.toFixed(2)}`,
-        got: `${got.toFixed(2)} (rounds: ${spreadText(ratio, 2)})`,
+        got: `${got.toFixed(2)} (rounds: ${spreadText(each, 2)})`,
         reached: got <= MOST,
       },
+      ...PEERS.map(({ name }) => ({
+        what: `the same page through ${name}`,
+        must: 'printed',
+        got: ratio(name).toFixed(2),
+      })),
     ],
     notSaid:
-      'Browser, pool, relay and application share two cores; on more of them pool works beside the browser, which is most of what is measured. The ratio is that of the medians. HTTP/1.1 and six connections both ways, as `http://` has it.',
-    contestants: [`Chromium ${browser.version()}`],
+      'Browser, proxy, relay and application share two cores, which the browser alone fills: on more of them a proxy works beside it. A proxy that is asked now and then finds nothing of its own in the caches, and uses several times the CPU that a request costs it under load. The ratio is that of the medians. HTTP/1.1 and six connections both ways, as `http://` has it; http-proxy with its agent and `xfwd`.',
+    contestants: [`Chromium ${browser.version()}`, ...(await versions(PEERS))],
   };
+}
+
+/** Ms from the navigation to the last module's run. */
+async function load(browser: Browser, url: string): Promise<number> {
+  const context = await browser.newContext();
+  const tab = await context.newPage();
+  await tab.goto(url);
+  await tab.waitForFunction('window.took !== undefined');
+  const took = (await tab.evaluate('window.took')) as number;
+  await context.close();
+  return took;
 }

@@ -27,6 +27,32 @@ export interface RequestHead {
 /** RFC 1035, section 2.3.4, less the length bytes. */
 const NAME_LIMIT = 253;
 
+/** Many more than are visited within a minute; some hundred bytes each. */
+const REMEMBERED = 1000;
+
+/** What Host headers mean to one pool. The same few come thousands of times, and are read once. */
+export class Destinations {
+  readonly #domains: readonly string[];
+  readonly #known = new Map<string, Destination>();
+
+  constructor(domains: readonly string[]) {
+    this.#domains = domains;
+  }
+
+  /** As `destinationOf`. */
+  of(head: RequestHead): Destination {
+    const [host = ''] = head.hosts;
+    const alone = head.hosts.length === 1 && head.target.startsWith('/');
+    const known = alone ? this.#known.get(host) : undefined;
+    if (known !== undefined) return known;
+    const destination = destinationOf(head, this.#domains);
+    if (!alone || destination.kind === 'refused') return destination;
+    if (this.#known.size >= REMEMBERED) this.#known.clear();
+    this.#known.set(host, destination);
+    return destination;
+  }
+}
+
 /**
  * Host header to destination (RFC 9112, section 3.2; RFC 9110, section 15.5.20). The longest of
  * `domains` that ends the host wins; what matches none reaches neither git nor the engine.

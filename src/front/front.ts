@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Address, type Destination, destinationOf } from '../address/host.ts';
+import { type Address, type Destination, Destinations } from '../address/host.ts';
 import { toFailure } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { Control, Visit } from '../preview/control.ts';
@@ -100,12 +100,14 @@ export function createFront(options: FrontOptions): Server {
 class Front {
   readonly #options: FrontOptions;
   readonly #limits: Limits;
+  readonly #destinations: Destinations;
   #held = 0;
   #asking = 0;
 
   constructor(options: FrontOptions, limits: Limits) {
     this.#options = options;
     this.#limits = limits;
+    this.#destinations = new Destinations(options.domains);
   }
 
   /** One request, from its Host header to an answer. Never throws. */
@@ -125,8 +127,8 @@ class Front {
 
   #dispatch(exchange: Exchange): Promise<void> | undefined {
     const { request } = exchange;
-    const { domains, routes } = this.#options;
-    const destination = destinationOf(headOf(request), domains);
+    const { routes } = this.#options;
+    const destination = this.#destinations.of(headOf(request));
     const refusal = refusalOf(destination, request);
     if (refusal !== undefined) {
       exchange.answer(textAnswer(refusal.status, `pool: ${refusal.reason}\n`));

@@ -1,13 +1,21 @@
 import { describe, expect, it } from 'vitest';
-import { destinationOf, type RequestHead } from '../../../src/address/host.ts';
+import { Destinations, destinationOf, type RequestHead } from '../../../src/address/host.ts';
 import { seeded } from '../fixtures/numbers.ts';
 
 const DOMAINS = ['pool.dev', 'pool.localhost', 'team.pool.dev'];
 const LABEL_63 = 'a'.repeat(63);
 const NAME_254 = `${'a'.repeat(60)}.`.repeat(4) + `${'b'.repeat(1)}.pool.dev`;
 
+const remembered = new Destinations(DOMAINS);
+
+/** What a head means: the same the first time, and once its Host was seen on an ordinary request. */
 function at(host: string, more: Partial<RequestHead> = {}) {
-  return destinationOf({ httpVersion: '1.1', hosts: [host], target: '/', ...more }, DOMAINS);
+  const plain = { httpVersion: '1.1', hosts: [host], target: '/' };
+  const head = { ...plain, ...more };
+  const told = destinationOf(head, DOMAINS);
+  remembered.of({ ...plain, hosts: head.hosts.slice(0, 1) });
+  expect(remembered.of(head)).toEqual(told);
+  return told;
 }
 
 describe('a Host that names a preview is accepted', () => {
