@@ -154,9 +154,11 @@ export function bindStages(parts: StageParts): Stages {
       ).catch((error: unknown) => {
         throw withNotes(error, recipe.notes);
       });
-      if (anew === undefined) await nameImage(engine, id, shelf, commit);
       const { digest, base, asksForCommit, notes } = recipe;
-      const documentation = await context.documentation;
+      const [documentation] = await Promise.all([
+        context.documentation,
+        anew === undefined && nameImage(engine, id, shelf, commit),
+      ]);
       const origin = { recipe: digest, base, notes: notes.length === 0 ? undefined : [...notes] };
       return { id, build: { ...build, ...origin, asksForCommit, documentation } };
     },

@@ -74,11 +74,14 @@ export class Containers {
    */
   async start(request: StartRequest, signal: AbortSignal): Promise<StartedContainer> {
     try {
-      const network = await this.#network(signal);
       const inspected = this.#engine.docker.getImage(request.image.id).inspect();
-      const image = await askEngine('looking at the image', inspected, signal);
+      const [network, image, name] = await Promise.all([
+        this.#network(signal),
+        askEngine('looking at the image', inspected, signal),
+        this.#freeName(request),
+      ]);
       const { ExposedPorts, Env, Labels } = image.Config;
-      const named = { ...request, name: await this.#freeName(request) };
+      const named = { ...request, name };
       const own = Object.entries(request.environment).map(([name, value]) => `${name}=${value}`);
       const choice = choosePorts({
         declared: request.ports ?? [],

@@ -4,7 +4,7 @@ import { type Port, toPort } from '../address/label.ts';
 import { PreviewError } from '../errors.ts';
 import { nearest } from '../nearest.ts';
 import type { CommitId } from './commit-id.ts';
-import { readTopFile } from './objects.ts';
+import { readTopFile } from './object-reader.ts';
 
 /** Where a commit says how it is built and started: a file at its top. */
 export const SETTINGS_FILE = '.pool.yml';

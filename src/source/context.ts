@@ -9,7 +9,8 @@ import type { DocumentationChange } from './documentation.ts';
 import { readDockerfile } from './dockerfile.ts';
 import { type IgnoreRules, parseIgnoreFile } from './dockerignore.ts';
 import { fetchLfsFiles, findPointers, type LfsPointer, pointerWords } from './lfs.ts';
-import { listTree, readText, type Tree, type TreeEntry } from './objects.ts';
+import { readText } from './object-reader.ts';
+import { listTree, type Tree, type TreeEntry } from './objects.ts';
 import { type Beyond, emptyWords, SubmoduleFiller, submoduleRefused } from './submodules.ts';
 
 /** What a commit's image is made from, before anything of it is read but names and rules. */

@@ -8,6 +8,7 @@ import { plainLine } from '../plain-text.ts';
 import { CommitSet } from './commit-set.ts';
 import { gitEnvironment } from './git-environment.ts';
 import { endMarked, FETCHING, removeHalfWritten } from './left-over-git.ts';
+import { expectQuestions } from './object-reader.ts';
 import { parseRefs, RefTable } from './ref-table.ts';
 import { explainRemote } from './remote-problem.ts';
 import { transportOf } from './remote-url.ts';
@@ -220,11 +221,15 @@ export class Mirror {
     this.#toldAt = Date.now();
     this.problem = await this.#attempt(async () => {
       const first = this.#seen === undefined;
-      const asked = this.#askHead(limited);
-      asked.catch(() => {});
       // Side by side, unless a page may turn out to be no repository, or a mirror of another format.
-      if (first || transportOf(this.repository.url) === 'https') await asked;
-      const moved = await this.#fetchRefs(limited);
+      const alone = first || transportOf(this.repository.url) === 'https';
+      const head = alone ? await this.#askHead(limited) : undefined;
+      const fetching = this.#fetchRefs(limited);
+      const asked = alone ? Promise.resolve(head) : this.#askHead(limited);
+      asked.catch(() => {});
+      const [known] = this.table.refs;
+      if (known !== undefined) expectQuestions(this.folder, known.commit);
+      const moved = await fetching;
       this.defaultBranch = await asked;
       await this.#readTable(limited, moved);
       if (this.defaultBranch !== undefined) await this.#writeHead(this.defaultBranch);

@@ -93,42 +93,6 @@ export async function* readBlobs(
   await git.ended;
 }
 
-/** A blob that is known to be small, as text. */
-export async function readText(
-  gitDir: string,
-  object: string,
-  signal: AbortSignal,
-): Promise<string> {
-  const chunks: Buffer[] = [];
-  for await (const blob of readBlobs(gitDir, [object], signal)) {
-    chunks.push(...(await Array.fromAsync(blob.chunks)));
-  }
-  return Buffer.concat(chunks).toString('utf8');
-}
-
-/**
- * A file at a commit's top by one git process, as text where it is not above `limit`; a link's text
- * is where it leads. `name` is a constant of ours.
- */
-export async function readTopFile(
-  gitDir: string,
-  commit: CommitId,
-  name: `.${string}`,
-  limit: number,
-  signal: AbortSignal,
-): Promise<{ size: number; text: string } | undefined> {
-  const git = runGit(gitDir, ['cat-file', '--batch'], signal);
-  using _ = git;
-  git.stdin.on('error', () => {});
-  git.stdin.end(`${commit}:${name}\n`);
-  const bytes = new ByteReader(git.stdout, git.ended);
-  const match = /^[0-9a-f]+ blob ([0-9]+)$/.exec(await bytes.line());
-  if (match === null) return undefined;
-  const size = Number(match[1]);
-  const read = size > limit ? [] : await Array.fromAsync(bytes.take(size));
-  return { size, text: Buffer.concat(read).toString('utf8') };
-}
-
 /** A git process that ends with the scope that holds it, read to the end or not. */
 export function runGit(
   gitDir: string,
@@ -153,6 +117,7 @@ export function runGit(
     words = (words + text).slice(-2000);
   });
   return {
+    child,
     stdin: child.stdin,
     stdout: child.stdout,
     ended,
@@ -182,7 +147,7 @@ async function* split(stream: Readable, separator: number): AsyncGenerator<strin
 }
 
 /** Takes a stream apart into lines and runs of bytes. */
-class ByteReader {
+export class ByteReader {
   readonly #source: AsyncIterator<Buffer>;
   readonly #ended: Promise<void>;
   #held: Buffer = Buffer.alloc(0);

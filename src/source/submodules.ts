@@ -2,7 +2,8 @@ import { PreviewError } from '../errors.ts';
 import { plainLine } from '../plain-text.ts';
 import { toCommitId } from './commit-id.ts';
 import type { Repository } from './remote.ts';
-import { readTopFile, runGit, type Tree, type TreeEntry } from './objects.ts';
+import { readTopFile } from './object-reader.ts';
+import { runGit, type Tree, type TreeEntry } from './objects.ts';
 import { isBelow, likelyPrefix, resolveRemote, toRemotePlace } from './remote-place.ts';
 import type { SubmoduleMirrors } from './submodule-mirrors.ts';
 

@@ -30,6 +30,8 @@ const REQUEST = {
   environment: {},
 };
 
+const IMAGE = { inspect: async () => await Promise.resolve({ Config: {} }) };
+
 /** The containers of an engine that answers as `docker` does. */
 function containersOf(docker: object, ports = new HostPorts({ first: 20_000, last: 20_000 }, 0)) {
   return new Containers({ docker } as Engine, INSTANCE, ports, ALLOWANCE);
@@ -37,17 +39,18 @@ function containersOf(docker: object, ports = new HostPorts({ first: 20_000, las
 
 describe('the network of the previews', () => {
   it('is made for all who wait for it, also where the first of them gives up', async () => {
-    const image = new Error('it came as far as the image');
+    const name = new Error('it came as far as the name');
     const containers = containersOf({
       listNetworks: async () => await sleep(20, [{ Name: `pool-${INSTANCE}`, Id: 'n1' }]),
-      getImage: () => ({ inspect: async () => await Promise.reject(image) }),
+      getImage: () => IMAGE,
+      getContainer: () => ({ inspect: async () => await Promise.reject(name) }),
     });
     const gives = new AbortController();
     const first = containers.start(REQUEST, gives.signal).catch((error: unknown) => error);
     const second = containers.start(REQUEST, NEVER).catch((error: unknown) => error);
     gives.abort();
     expect(await first).toMatchObject({ name: 'AbortError' });
-    expect(await second).toBe(image);
+    expect(await second).toBe(name);
   });
 
   it.each([
@@ -58,6 +61,7 @@ describe('the network of the previews', () => {
     const containers = containersOf({
       listNetworks: async () => await Promise.resolve([]),
       createNetwork: async () => await Promise.reject(refused),
+      getImage: () => IMAGE,
     });
     await expect(containers.start(REQUEST, NEVER)).rejects.toMatchObject({
       message: expect.stringContaining('no addresses left for another network'),
