@@ -75,13 +75,13 @@ export class Containers {
   async start(request: StartRequest, signal: AbortSignal): Promise<StartedContainer> {
     try {
       const inspected = this.#engine.docker.getImage(request.image.id).inspect();
-      const [network, image, name] = await Promise.all([
+      const [network, image, freeName] = await Promise.all([
         this.#network(signal),
         askEngine('looking at the image', inspected, signal),
         this.#freeName(request),
       ]);
       const { ExposedPorts, Env, Labels } = image.Config;
-      const named = { ...request, name };
+      const named = { ...request, name: freeName };
       const own = Object.entries(request.environment).map(([name, value]) => `${name}=${value}`);
       const choice = choosePorts({
         declared: request.ports ?? [],
