@@ -2,8 +2,8 @@ import { basename, resolve } from 'node:path';
 import { z } from 'zod';
 import { REPOSITORY_NAME_LIMIT, type RepositoryName, toRepositoryName } from '../address/label.ts';
 import { InnerPath, Value } from '../source/commit-settings.ts';
-import { toRemotePlace } from '../source/remote-place.ts';
-import { toRemoteUrl, transportOf } from '../source/remote-url.ts';
+import { toRemotePlace } from '../mirror/remote-place.ts';
+import { toRemoteUrl, transportOf } from '../mirror/remote-url.ts';
 import { strict } from './strict.ts';
 
 /** As git, and what names images in CI, shorten an id. */

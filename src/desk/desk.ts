@@ -8,9 +8,9 @@ import { labeller } from '../preview/control-plane.ts';
 import { previewId } from '../preview/preview.ts';
 import type { Previews } from '../preview/previews.ts';
 import type { PreviewState } from '../preview/state.ts';
-import type { CommitId } from '../source/commit-id.ts';
-import type { CommitSummary, History } from '../source/history.ts';
-import type { Mirror } from '../source/mirror.ts';
+import type { CommitId } from '../mirror/commit-id.ts';
+import type { CommitSummary, History } from '../mirror/history.ts';
+import type { Mirror } from '../mirror/mirror.ts';
 import type { Logger } from '../logger.ts';
 import { type Frame, stripList, stripPage, type StripParts } from './strip.ts';
 

@@ -2,14 +2,15 @@ import { posix } from 'node:path';
 import type { Readable } from 'node:stream';
 import { PreviewError } from '../errors.ts';
 import type { RepositoryName } from '../address/label.ts';
-import type { CommitId } from './commit-id.ts';
+import type { CommitId } from '../mirror/commit-id.ts';
+import type { LfsPointer } from '../mirror/lfs-fetch.ts';
 import { type CommitSettings, SETTINGS_FILE } from './commit-settings.ts';
 import { streamTar } from './context-tar.ts';
 import type { DocumentationChange } from './documentation.ts';
 import { readDockerfile } from './dockerfile.ts';
 import { type IgnoreRules, parseIgnoreFile } from './dockerignore.ts';
-import { fetchLfsFiles, findPointers, type LfsPointer, pointerWords } from './lfs.ts';
-import { readText } from './object-reader.ts';
+import { fetchLfsFiles, findPointers, pointerWords } from './lfs.ts';
+import { readText } from '../mirror/object-reader.ts';
 import { listTree, type Tree, type TreeEntry } from './objects.ts';
 import { type Beyond, emptyWords, SubmoduleFiller, submoduleRefused } from './submodules.ts';
 

@@ -3,19 +3,12 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PreviewError } from '../errors.ts';
-import { fetchLfs } from './lfs-fetch.ts';
-import type { Repository } from './remote.ts';
+import { fetchLfs, type LfsPointer } from '../mirror/lfs-fetch.ts';
+import type { Repository } from '../mirror/remote-access.ts';
 import { readBlobs, type Tree, type TreeEntry } from './objects.ts';
 import { shown } from './submodules.ts';
 
-/** A file that Git LFS keeps, as the pointer in the commit names it. */
-export interface LfsPointer {
-  /** The SHA-256 of its bytes. */
-  id: string;
-  size: number;
-}
-
-/** The same, and where it lies on this machine. */
+/** A file that Git LFS keeps, and where it lies on this machine. */
 export interface LfsFile extends LfsPointer {
   path: string;
 }

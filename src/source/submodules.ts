@@ -1,11 +1,12 @@
 import { PreviewError } from '../errors.ts';
 import { plainLine } from '../plain-text.ts';
-import { toCommitId } from './commit-id.ts';
-import type { Repository } from './remote.ts';
-import { readTopFile } from './object-reader.ts';
-import { runGit, type Tree, type TreeEntry } from './objects.ts';
-import { isBelow, likelyPrefix, resolveRemote, toRemotePlace } from './remote-place.ts';
-import type { SubmoduleMirrors } from './submodule-mirrors.ts';
+import { toCommitId } from '../mirror/commit-id.ts';
+import { runGit } from '../mirror/git-process.ts';
+import type { Repository } from '../mirror/remote-access.ts';
+import { readTopFile } from '../mirror/object-reader.ts';
+import type { Tree, TreeEntry } from './objects.ts';
+import { isBelow, likelyPrefix, resolveRemote, toRemotePlace } from '../mirror/remote-place.ts';
+import type { SubmoduleMirrors } from '../mirror/submodule-mirrors.ts';
 
 /** What of a commit lies outside of its repository, and may be fetched: its operator's word. */
 export interface Beyond {

@@ -4,7 +4,7 @@ import { buffer } from 'node:stream/consumers';
 import type { Readable } from 'node:stream';
 import { extract, type Header } from 'tar-stream';
 import { describe, expect, it } from 'vitest';
-import type { CommitId } from '../../../src/source/commit-id.ts';
+import type { CommitId } from '../../../src/mirror/commit-id.ts';
 import type { CommitSettings } from '../../../src/source/commit-settings.ts';
 import { type Context, openContext, planContext } from '../../../src/source/context.ts';
 import { GitRepository } from '../fixtures/git-repository.ts';

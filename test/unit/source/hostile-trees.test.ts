@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { toRepositoryName } from '../../../src/address/label.ts';
 import { planContext } from '../../../src/source/context.ts';
 import { documentationChange } from '../../../src/source/documentation.ts';
-import { Mirror } from '../../../src/source/mirror.ts';
+import { Mirror } from '../../../src/mirror/mirror.ts';
 import { GitRepository, TemporaryFolder } from '../fixtures/git-repository.ts';
 import { makeCertificate, tlsServer } from '../fixtures/remotes.ts';
 import { NEVER } from '../fixtures/until.ts';

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import type { CommitId } from '../../../src/source/commit-id.ts';
+import type { CommitId } from '../../../src/mirror/commit-id.ts';
 import type { CommitSettings } from '../../../src/source/commit-settings.ts';
 import { planContext } from '../../../src/source/context.ts';
 import { recipeOf } from '../../../src/source/recipe.ts';

@@ -125,7 +125,7 @@ function settingsFor({ url, access = {} }: Repository, real: string): string {
 }
 
 /** As git's configuration has it. */
-function quote(text: string): string {
+export function quote(text: string): string {
   return `"${text.replaceAll(/["\\]/g, String.raw`\$&`)}"`;
 }
 
