@@ -19,21 +19,14 @@ import { transportOf } from './remote-url.ts';
 import { askHead, attempt, fetchRefs, isOtherFormat, type Remote } from './remote.ts';
 
 /** How long a remote is waited for. */
-export interface Patience {
+export const PATIENCE = {
   /** A first copy of a large repository takes long. */
-  fetchMs: number;
-  /** Git tells each second how far it is: one that says nothing for so long hangs. */
-  silenceMs: number;
-  /** A start waits so long for a fetch where there is a copy to serve from: near remotes need less. */
-  startMs: number;
-  /** And so long where there is none: then pool serves, and says that the copy is under way. */
-  firstMs: number;
-}
-
-export const PATIENCE: Patience = {
   fetchMs: 60 * 60_000,
+  /** Git tells each second how far it is: one that says nothing for so long hangs. */
   silenceMs: 120_000,
+  /** A start waits so long for a fetch where there is a copy to serve from: near remotes need less. */
   startMs: 300,
+  /** And so long where there is none: then pool serves, and says that the copy is under way. */
   firstMs: 10_000,
 };
 
@@ -79,7 +72,7 @@ export class Mirror implements Remote {
   private constructor(
     repository: Repository,
     folder: string,
-    patience: Patience,
+    patience: typeof PATIENCE,
     tell: (progress: string) => void,
   ) {
     this.repository = repository;
