@@ -11,7 +11,7 @@ import { problemAnswer, textAnswer } from './answers.ts';
 import { type Client, clientOf } from './client.ts';
 import { trustOf } from './client-side.ts';
 import { decide } from './decide.ts';
-import { type Exchange, httpExchange, upgradeExchange } from './exchange.ts';
+import { type Exchange, HttpExchange, upgradeExchange } from './exchange.ts';
 import { isPlainlyFramed, originForm, valuesOf } from './headers.ts';
 import { type Limits, LIMITS } from './limits.ts';
 import {
@@ -81,7 +81,7 @@ export function createFront(options: FrontOptions): Server {
   const pipelines = new Pipelines();
   const handle = (exchange: Exchange) => front.handle(exchange);
   const onRequest = (request: IncomingMessage, response: ServerResponse) => {
-    pipelines.follow(response, () => handle(httpExchange(request, response, granted)));
+    pipelines.follow(response, () => handle(new HttpExchange(request, response, granted)));
   };
   // An application that refuses a body does so before it was sent.
   server.on('request', onRequest).on('checkContinue', onRequest);

@@ -54,6 +54,8 @@ export class Mirror implements Remote {
   defaultBranch: string | undefined;
   /** When the last fetch that succeeded ended, in ms of the epoch; 0 before the first. */
   fetchedAt = 0;
+  /** When the last fetch ended, whether it succeeded or not, in ms of the epoch. */
+  triedAt = 0;
   /** Why the last fetch failed, in a sentence; `undefined` after one that succeeded. */
   problem: string | undefined;
   /** How many fetches there were. */
@@ -65,7 +67,6 @@ export class Mirror implements Remote {
   readonly #fetchMs: number;
   readonly #tell: (progress: string) => void;
   #toldAt = 0;
-  #triedAt = 0;
   #fetching: Promise<void> | undefined;
   #seen: string | undefined;
 
@@ -121,11 +122,6 @@ export class Mirror implements Remote {
     return `The repository is being copied for the first time${far}.`;
   }
 
-  /** When the last fetch ended, whether it succeeded or not, in ms of the epoch. */
-  get triedAt(): number {
-    return this.#triedAt;
-  }
-
   /** Fetches once for all who ask meanwhile. Never rejects: `problem` says what went wrong. */
   refresh(signal: AbortSignal): Promise<void> {
     this.#fetching ??= this.#fetch(signal).finally(() => {
@@ -165,7 +161,7 @@ export class Mirror implements Remote {
       if (first) await this.read(['pack-refs', '--all'], limited);
     };
     this.problem = await attempt(this, work, limited);
-    this.#triedAt = Date.now();
+    this.triedAt = Date.now();
     this.fetchingSince = undefined;
     this.progress = undefined;
   }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { PreviewError } from '../errors.ts';
 import { fetchLfs, type LfsPointer } from '../mirror/lfs-fetch.ts';
 import type { Repository } from '../mirror/remote-access.ts';
+import { transportOf } from '../mirror/remote-url.ts';
 import { readBlobs, type Tree, type TreeEntry } from './objects.ts';
 import { shown } from './submodules.ts';
 
@@ -85,7 +86,7 @@ export async function fetchLfsFiles(
     );
     const stores = storesOf(tree);
     let missing = await locate(wanted, stores, files);
-    if (missing.length > 0 && !isPath(tree.repository)) {
+    if (missing.length > 0 && transportOf(tree.repository.url) !== 'file') {
       await fetchLfs(tree, missing, signal);
       missing = await locate(wanted, stores, files);
     }
@@ -108,13 +109,10 @@ export async function* readLfsFile({ path, id, size }: LfsFile): AsyncGenerator<
   if (left !== 0 || hash.digest('hex') !== id) throw damaged(path);
 }
 
-function isPath({ url }: Repository): boolean {
-  return url.startsWith('/');
-}
-
 /** Where objects may lie: a repository on this machine has them itself. */
 function storesOf({ gitDir, repository }: Tree): string[] {
-  const homes = isPath(repository) ? [repository.url, join(repository.url, '.git')] : [gitDir];
+  const { url } = repository;
+  const homes = transportOf(url) === 'file' ? [url, join(url, '.git')] : [gitDir];
   return homes.map((home) => join(home, 'lfs'));
 }
 

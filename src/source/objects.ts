@@ -38,8 +38,7 @@ export async function* listTree(
   commit: CommitId,
   signal: AbortSignal,
 ): AsyncGenerator<TreeEntry> {
-  const git = runGit(gitDir, ['ls-tree', '-r', '-t', '-z', '-l', '--full-tree', commit], signal);
-  using _ = git;
+  using git = runGit(gitDir, ['ls-tree', '-r', '-t', '-z', '-l', '--full-tree', commit], signal);
   git.stdin.end();
   for await (const record of split(git.stdout, 0)) {
     const match = /^([0-7]{6}) [a-z]+ ([0-9a-f]+) +([0-9]+|-)\t(.+)$/s.exec(record);
@@ -76,8 +75,7 @@ export async function* readBlobs(
   objects: readonly string[],
   signal: AbortSignal,
 ): AsyncGenerator<Blob> {
-  const git = runGit(gitDir, ['cat-file', '--batch', '--buffer'], signal);
-  using _ = git;
+  using git = runGit(gitDir, ['cat-file', '--batch', '--buffer'], signal);
   // A pipe that git closed early is reported by its exit code.
   git.stdin.on('error', () => {});
   git.stdin.end(objects.map((object) => `${object}\n`).join(''));
