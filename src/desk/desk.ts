@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { RepositoryName } from '../address/label.ts';
 import { html } from '../page/html.ts';
 import { layout, type Page } from '../page/layout.ts';
-import { labeller } from '../preview/control-plane.ts';
+import { labeller, type Named } from '../preview/control-plane.ts';
 import { previewId } from '../preview/preview.ts';
 import type { Previews } from '../preview/previews.ts';
 import type { PreviewState } from '../preview/state.ts';
@@ -29,12 +29,6 @@ const FRAMES = 30;
 /** The strip is rendered at most so often, and at least so often, while somebody looks. */
 const QUICK_MS = 200;
 const SLOW_MS = 1000;
-
-/** Several names may share one mirror. */
-interface Named {
-  name: RepositoryName;
-  mirror: Mirror;
-}
 
 const COLD: PreviewState = { phase: 'cold', since: 0 };
 

@@ -19,9 +19,10 @@ const LOOK_LIMIT_MS = 400;
 /** While a remote hangs, what its refs mean is asked so often, and not with every request. */
 const ASK_AGAIN_MS = 1000;
 
-/** Several names may share one mirror: which one is meant is never read off it. */
 type Mirrors = ReadonlyMap<RepositoryName, Mirror>;
-interface Named {
+
+/** A mirror under one of its names: several may share it, and which one is meant is never read off it. */
+export interface Named {
   name: RepositoryName;
   mirror: Mirror;
 }

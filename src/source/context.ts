@@ -1,7 +1,6 @@
 import { posix } from 'node:path';
 import type { Readable } from 'node:stream';
 import { PreviewError } from '../errors.ts';
-import type { RepositoryName } from '../address/label.ts';
 import type { CommitId } from '../mirror/commit-id.ts';
 import type { LfsPointer } from '../mirror/lfs-fetch.ts';
 import type { CommitSettings } from './commit-settings.ts';
@@ -58,15 +57,6 @@ export interface Context extends Pick<ContextPlan, 'dockerfile' | 'target' | 'ar
 const TEXT_LIMIT = 256 * 1024;
 const LINK_LIMIT = 8;
 
-/** Where nobody allowed anything. */
-const NOTHING: Beyond = {
-  repository: { name: '' as RepositoryName, url: '' },
-  submodules: [],
-  lfs: false,
-  since: 0,
-  mirrors: { open: () => '' },
-};
-
 const DOCKERFILE = 'Dockerfile';
 /** Where a Dockerfile goes that lies outside of the context: builders look nowhere else. */
 const OUTSIDE = '.pool.dockerfile';
@@ -81,7 +71,7 @@ export async function planContext(
   commit: CommitId,
   settings: CommitSettings,
   signal: AbortSignal,
-  beyond: Beyond = NOTHING,
+  beyond: Beyond,
 ): Promise<ContextPlan> {
   const top: Tree = { gitDir, commit, repository: beyond.repository, at: '', depth: 0 };
   const readInner = async (inner: Tree) => await readTree(inner.gitDir, inner.commit, signal);

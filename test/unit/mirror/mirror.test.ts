@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { commitLabel, toRepositoryName } from '../../../src/address/label.ts';
 import type { CommitId } from '../../../src/mirror/commit-id.ts';
-import { planContext } from '../../../src/source/context.ts';
 import { History } from '../../../src/mirror/history.ts';
 import { Mirror } from '../../../src/mirror/mirror.ts';
 import { GitRepository, TemporaryFolder } from '../fixtures/git-repository.ts';
+import { planAlone } from '../fixtures/plan-alone.ts';
 import { NEVER } from '../fixtures/until.ts';
 
 const NAME = toRepositoryName('shop') ?? expect.fail();
@@ -237,7 +237,7 @@ describe('a repository of SHA-256 ids', () => {
     expect(mirror.table.find('v1')).toMatchObject({ kind: 'commit' });
     const [second, first] = await new History(NEVER).last(mirror, tip, 2);
     expect(second).toMatchObject({ id: tip, subject: 'Second', parents: [first?.id] });
-    const { entries } = await planContext(mirror.folder, tip, {}, NEVER);
+    const { entries } = await planAlone(mirror.folder, tip, {}, NEVER);
     expect(entries.map(({ path }) => path)).toEqual(['Dockerfile', 'a', 'a/b']);
   });
 
@@ -277,7 +277,7 @@ it('names that are not ASCII reach the table, the history and the context as the
   expect(mirror.defaultBranch).toBe('größe/日本');
   const [summary] = await new History(NEVER).last(mirror, commit, 1);
   expect(summary).toMatchObject({ author: 'Zoë 日本', subject: 'Größe' });
-  const { entries } = await planContext(mirror.folder, commit, {}, NEVER);
+  const { entries } = await planAlone(mirror.folder, commit, {}, NEVER);
   expect(entries.map(({ path }) => path)).toContain('größe/日本.txt');
 });
 
