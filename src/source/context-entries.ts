@@ -1,9 +1,8 @@
 import { PreviewError } from '../errors.ts';
-import type { CommitId } from '../mirror/commit-id.ts';
 import type { LfsPointer } from '../mirror/lfs-fetch.ts';
 import { SETTINGS_FILE } from './commit-settings.ts';
 import type { IgnoreRules } from './dockerignore.ts';
-import { listTree, type TreeEntry } from './objects.ts';
+import { listTree, type Tree, type TreeEntry } from './objects.ts';
 
 /** Both far above what a web application holds, and low enough to end a hostile tree soon. */
 export const ENTRY_LIMIT = 200_000;
@@ -14,14 +13,10 @@ const BLOB_LIMIT = 2 ** 30;
 export const PATH_LIMIT = 4096;
 
 /** All entries of a commit; throws before a hostile tree fills the memory. */
-export async function readTree(
-  gitDir: string,
-  commit: CommitId,
-  signal: AbortSignal,
-): Promise<TreeEntry[]> {
+export async function readTree(of: Tree, signal: AbortSignal): Promise<TreeEntry[]> {
   const tree: TreeEntry[] = [];
   let bytes = 0;
-  for await (const entry of listTree(gitDir, commit, signal)) {
+  for await (const entry of listTree(of, signal)) {
     tree.push(entry);
     bytes += entry.size;
     if (tree.length > ENTRY_LIMIT) throw refuse(`more than ${ENTRY_LIMIT} entries`);

@@ -7,7 +7,6 @@ import type { CommitSettings } from './commit-settings.ts';
 import {
   below,
   checkEntries,
-  ENTRY_LIMIT,
   isFolder,
   keep,
   PATH_LIMIT,
@@ -74,12 +73,11 @@ export async function planContext(
   beyond: Beyond,
 ): Promise<ContextPlan> {
   const top: Tree = { gitDir, commit, repository: beyond.repository, at: '', depth: 0 };
-  const readInner = async (inner: Tree) => await readTree(inner.gitDir, inner.commit, signal);
-  const filler = new SubmoduleFiller(beyond, readInner, ENTRY_LIMIT, signal);
+  const filler = new SubmoduleFiller(beyond, signal);
   const { context = '', dockerfile: path = posix.join(context, DOCKERFILE), target } = settings;
   const root = context === '' ? '' : `${context}/`;
   const leadsTo = (folder: string) => [root, path].some((to) => to.startsWith(`${folder}/`));
-  const tree = await filler.fill(await readTree(gitDir, commit, signal), top, leadsTo);
+  const tree = await filler.fill(await readTree(top, signal), top, leadsTo);
   const [lost] = filler.empty;
   if (lost !== undefined) throw submoduleRefused(lost);
   if (root !== '' && !tree.some((entry) => entry.path === context && isFolder(entry))) {

@@ -78,17 +78,12 @@ export async function fetchLfsFiles(
   const files = new Map<string, LfsFile>();
   const held = entries.filter(({ object }) => pointers.has(object));
   for (const [tree, some] of Map.groupBy(held, (entry) => entry.tree ?? top)) {
-    const wanted = new Map(
-      some.flatMap(({ object }) => {
-        const pointer = pointers.get(object);
-        return pointer === undefined ? [] : [[object, pointer] as const];
-      }),
-    );
+    const wanted = new Set(some.map(({ object }) => object));
     const stores = storesOf(tree);
-    let missing = await locate(wanted, stores, files);
+    let missing = await locate(wanted, pointers, stores, files);
     if (missing.length > 0 && transportOf(tree.repository.url) !== 'file') {
       await fetchLfs(tree, missing, signal);
-      missing = await locate(wanted, stores, files);
+      missing = await locate(wanted, pointers, stores, files);
     }
     const [gone] = missing;
     if (gone !== undefined) throw notThere(gone, tree.repository);
@@ -118,13 +113,15 @@ function storesOf({ gitDir, repository }: Tree): string[] {
 
 /** Adds what is there to `files`; returns what is not. */
 async function locate(
-  wanted: ReadonlyMap<string, LfsPointer>,
+  wanted: ReadonlySet<string>,
+  pointers: ReadonlyMap<string, LfsPointer>,
   stores: readonly string[],
   files: Map<string, LfsFile>,
 ): Promise<LfsPointer[]> {
   const missing: LfsPointer[] = [];
-  for (const [object, pointer] of wanted) {
-    if (files.has(object)) continue;
+  for (const object of wanted) {
+    const pointer = pointers.get(object);
+    if (pointer === undefined || files.has(object)) continue;
     const { id, size } = pointer;
     let found: string | undefined;
     for (const store of stores) {

@@ -33,12 +33,9 @@ export interface Tree {
 }
 
 /** All entries of a commit, folders included, in git's order. Paths are not trusted yet. */
-export async function* listTree(
-  gitDir: string,
-  commit: CommitId,
-  signal: AbortSignal,
-): AsyncGenerator<TreeEntry> {
-  using git = runGit(gitDir, ['ls-tree', '-r', '-t', '-z', '-l', '--full-tree', commit], signal);
+export async function* listTree(of: Tree, signal: AbortSignal): AsyncGenerator<TreeEntry> {
+  const command = ['ls-tree', '-r', '-t', '-z', '-l', '--full-tree', of.commit];
+  using git = runGit(of.gitDir, command, signal);
   git.stdin.end();
   for await (const record of split(git.stdout, 0)) {
     const match = /^([0-7]{6}) [a-z]+ ([0-9a-f]+) +([0-9]+|-)\t(.+)$/s.exec(record);

@@ -43,10 +43,7 @@ function hostileName(random: () => number): Buffer {
       );
 }
 
-async function namesIn(
-  commit: Parameters<typeof planAlone>[1],
-  gitDir: string,
-): Promise<string[]> {
+async function namesIn(commit: Parameters<typeof planAlone>[1], gitDir: string): Promise<string[]> {
   const plan = await planAlone(gitDir, commit, {}, NEVER);
   const tar = extract();
   (await openContext(plan, 0, NEVER)).stream.pipe(tar);
