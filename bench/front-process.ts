@@ -4,7 +4,7 @@ import { createFront } from '../src/front/front.ts';
 import { Routes } from '../src/front/routes.ts';
 import { Upstream } from '../src/front/upstream.ts';
 import type { PreviewId } from '../src/preview/preview.ts';
-import type { CommitId } from '../src/source/commit-id.ts';
+import type { CommitId } from '../src/mirror/commit-id.ts';
 import { endpointAt, FakeControl, STATES, viewOf } from '../test/unit/fixtures/fake-control.ts';
 
 // pool's own front, with its routes published as the control plane would: for there are neither

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type Browser, chromium } from 'playwright-core';
 import { makeRepository } from '../examples/flip-book/make-repository.ts';
-import { parseConfig } from '../src/config/config.ts';
+import { parseConfig } from '../src/config/parse-config.ts';
 import { connectEngine } from '../src/engine/connect.ts';
 import { instanceOf } from '../src/engine/labels.ts';
 import { removeInstance } from '../src/engine/remove-instance.ts';

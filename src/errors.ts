@@ -1,34 +1,7 @@
 import { plainLine } from './plain-text.ts';
 
-/** What can go wrong on the way from a commit to its application, as pages, logs and the API name it. */
-export type ErrorCode =
-  | 'repository-unreadable'
-  | 'pool-yml'
-  | 'env-missing'
-  | 'no-dockerfile'
-  | 'context-refused'
-  | 'submodules'
-  | 'lfs'
-  | 'dockerfile-invalid'
-  | 'base-image'
-  | 'registry'
-  | 'build-failed'
-  | 'build-timeout'
-  | 'exited'
-  | 'unhealthy'
-  | 'no-answer'
-  | 'stopped-by-itself'
-  | 'queue-full'
-  | 'cancelled'
-  | 'disk-full'
-  | 'no-free-port'
-  | 'engine-unreachable'
-  | 'engine-lost'
-  | 'engine-refused'
-  | 'internal';
-
 /** Failures that say nothing about the commit: the next visit may try again. */
-const OURS: ReadonlySet<ErrorCode> = new Set([
+const OURS = [
   'repository-unreadable',
   'registry',
   'env-missing',
@@ -40,7 +13,24 @@ const OURS: ReadonlySet<ErrorCode> = new Set([
   'engine-lost',
   'engine-refused',
   'internal',
-]);
+] as const;
+
+/** What can go wrong on the way from a commit to its application, as pages, logs and the API name it. */
+export type ErrorCode =
+  | (typeof OURS)[number]
+  | 'pool-yml'
+  | 'no-dockerfile'
+  | 'context-refused'
+  | 'submodules'
+  | 'lfs'
+  | 'dockerfile-invalid'
+  | 'base-image'
+  | 'build-failed'
+  | 'build-timeout'
+  | 'exited'
+  | 'unhealthy'
+  | 'no-answer'
+  | 'stopped-by-itself';
 
 /** A failure in words that a visitor or an operator can be told: what happened, and what to do next. */
 export class PreviewError extends Error {
@@ -70,7 +60,7 @@ export interface Failure {
 export function toFailure(error: unknown): Failure {
   if (error instanceof PreviewError) {
     const { code, message, next } = error;
-    return { code, message, next, ours: OURS.has(code) };
+    return { code, message, next, ours: OURS.some((one) => one === code) };
   }
   return {
     code: 'internal',

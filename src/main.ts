@@ -30,13 +30,13 @@ import { Previews } from './preview/previews.ts';
 import { Containers } from './run/containers.ts';
 import { HostPorts } from './run/host-ports.ts';
 import { watchContainers } from './run/watch.ts';
-import { toCommitId } from './source/commit-id.ts';
-import { History } from './source/history.ts';
-import { endLeftOverGit } from './source/left-over-git.ts';
-import { FRESHNESS } from './source/look-up.ts';
-import { Mirror, PATIENCE } from './source/mirror.ts';
-import { remoteKey } from './source/remote.ts';
-import { SubmoduleMirrors } from './source/submodule-mirrors.ts';
+import { toCommitId } from './mirror/commit-id.ts';
+import { History } from './mirror/history.ts';
+import { endLeftOverGit } from './mirror/left-over-git.ts';
+import { FRESHNESS } from './mirror/look-up.ts';
+import { Mirror, PATIENCE } from './mirror/mirror.ts';
+import { remoteKey } from './mirror/remote-access.ts';
+import { SubmoduleMirrors } from './mirror/submodule-mirrors.ts';
 import { bindStages } from './stages.ts';
 
 /** A pool that serves. */

@@ -27,11 +27,11 @@ import type { Containers } from './run/containers.ts';
 import { type CommitSettings, readSettings } from './source/commit-settings.ts';
 import { type ContextPlan, openContext, planContext } from './source/context.ts';
 import { documentationChange } from './source/documentation.ts';
-import type { History } from './source/history.ts';
-import type { Mirror } from './source/mirror.ts';
+import type { History } from './mirror/history.ts';
+import type { Mirror } from './mirror/mirror.ts';
 import { recipeOf } from './source/recipe.ts';
-import type { Ref } from './source/ref-table.ts';
-import { onceFetched, type SubmoduleMirrors } from './source/submodule-mirrors.ts';
+import type { Ref } from './mirror/ref-table.ts';
+import { onceFetched, type SubmoduleMirrors } from './mirror/submodule-mirrors.ts';
 
 /** What the stages of one pool are made of. */
 export interface StageParts {

@@ -93,7 +93,7 @@ const isPure = ({ to }: Import) =>
 describe('imports run one way', () => {
   it('a stage knows nothing of what joins the stages, shows them or configures them', () => {
     const found = breaches(
-      inStage('address', 'source', 'build', 'run', 'engine'),
+      inStage('address', 'mirror', 'source', 'build', 'run', 'engine'),
       isIn('preview', 'front', 'desk', 'cli', 'config', 'residency', 'main.ts'),
     );
     expect(
@@ -110,10 +110,25 @@ describe('imports run one way', () => {
     ).toEqual([]);
   });
 
-  it('source knows neither engine nor build nor run, and those know no git', () => {
+  it('a mirror knows nothing of what its commits hold', () => {
+    const found = breaches(inStage('mirror'), isIn('source'));
+    expect(found, 'Copying a repository must not depend on what somebody put into it.').toEqual([]);
+  });
+
+  it('only a mirror speaks with a remote', () => {
+    const found = MODULES.filter(
+      ({ stage, text }) => stage !== 'mirror' && /\bremoteEnvironment\b/.test(text),
+    ).map(({ path }) => path);
+    expect(
+      found,
+      'Which transport, which key and which token a remote gets is decided in one room.',
+    ).toEqual([]);
+  });
+
+  it('mirror and source know neither engine nor build nor run, and those know no git', () => {
     const found = [
-      ...breaches(inStage('source'), isIn('engine', 'build', 'run')),
-      ...breaches(inStage('engine', 'build', 'run'), isIn('source')),
+      ...breaches(inStage('mirror', 'source'), isIn('engine', 'build', 'run')),
+      ...breaches(inStage('engine', 'build', 'run'), isIn('mirror', 'source')),
     ];
     expect(
       found,
@@ -126,7 +141,7 @@ describe('imports run one way', () => {
     const found = breaches(
       inStage('front', 'page'),
       (one) =>
-        isIn('source', 'engine', 'build', 'run', 'desk', 'cli', 'config')(one) ||
+        isIn('mirror', 'source', 'engine', 'build', 'run', 'desk', 'cli', 'config')(one) ||
         outside.has(one.to),
     );
     expect(
@@ -139,7 +154,7 @@ describe('imports run one way', () => {
     const loaded = inStage('front').flatMap(({ path }) =>
       [...loadedBy(path)]
         .filter((to) =>
-          /^src\/(source|engine|build|run|desk|config|cli)\/|^(dockerode|simple-git|tar-stream|protobufjs|node:child_process)$/.test(
+          /^src\/(mirror|source|engine|build|run|desk|config|cli)\/|^(dockerode|simple-git|tar-stream|protobufjs|node:child_process)$/.test(
             to,
           ),
         )
@@ -175,7 +190,7 @@ it('only those who must read the environment', () => {
     'src/main.ts',
     'src/engine/connect.ts',
     // What of it the git processes get.
-    'src/source/git-environment.ts',
+    'src/mirror/git-environment.ts',
   ];
   const found = MODULES.filter(({ text }) => /\bprocess\.env\b/.test(text))
     .map(({ path }) => path)

@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
-import { parseConfig } from '../../src/config/config.ts';
+import { parseConfig } from '../../src/config/parse-config.ts';
 import { connectEngine } from '../../src/engine/connect.ts';
 import { instanceOf } from '../../src/engine/labels.ts';
 import { removeInstance } from '../../src/engine/remove-instance.ts';

@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import type { RepositoryConfig } from '../config/repository.ts';
-import { Mirror } from '../source/mirror.ts';
+import { askRemote } from '../mirror/remote.ts';
 import { bad, type Finding, ok, warn } from './finding.ts';
 
 /** A remote that says nothing for so long is told as one: whoever asked the doctor waits. */
@@ -12,7 +12,7 @@ export async function checkRepositories(
 ): Promise<Finding[]> {
   const asked = repositories.map(async (repository) => {
     const about = `repository ${repository.name}`;
-    const problem = await Mirror.ask(repository, PATIENCE_MS);
+    const problem = await askRemote(repository, PATIENCE_MS);
     const answer =
       problem === undefined
         ? ok(about, `${repository.url} answers`)

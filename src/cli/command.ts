@@ -1,4 +1,5 @@
-import { type Config, parseConfig, type Problem, standingIn } from '../config/config.ts';
+import type { Config } from '../config/config.ts';
+import { parseConfig, type Problem, standingIn } from '../config/parse-config.ts';
 import { readConfigFile } from '../config/config-file.ts';
 import { plainLine } from '../plain-text.ts';
 import { type Flag, flagHelp, type FlagValues, readFlags } from './flags.ts';

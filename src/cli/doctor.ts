@@ -1,4 +1,4 @@
-import { standingIn } from '../config/config.ts';
+import { standingIn } from '../config/parse-config.ts';
 import { plainLine } from '../plain-text.ts';
 import { type Command, configOf, EXIT, print } from './command.ts';
 import {

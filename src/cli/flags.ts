@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import type { Problem } from '../config/config.ts';
+import type { Problem } from '../config/parse-config.ts';
 import { nearest } from '../nearest.ts';
 
 /** A flag of a command, and what its help says. */

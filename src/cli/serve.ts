@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { standingIn } from '../config/config.ts';
+import { standingIn } from '../config/parse-config.ts';
 import { environmentProblems } from '../config/environment.ts';
 import { PreviewError } from '../errors.ts';
 import { logfmt } from '../logger.ts';

@@ -3,7 +3,7 @@ import { existsSync, realpathSync } from 'node:fs';
 import { registerHooks } from 'node:module';
 import { extname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { ConfigFile, Problem } from './config.ts';
+import type { ConfigFile, Problem } from './parse-config.ts';
 
 const NAMES = ['ts', 'mts', 'js', 'mjs'].map((ending) => `pool.config.${ending}`);
 

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { parseEnv } from 'node:util';
 import { PreviewError } from '../errors.ts';
-import type { Problem } from './config.ts';
+import type { Problem } from './parse-config.ts';
 import { isPools, type RepositoryConfig } from './repository.ts';
 
 type Layer = RepositoryConfig['layers'][number];

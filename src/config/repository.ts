@@ -2,8 +2,8 @@ import { basename, resolve } from 'node:path';
 import { z } from 'zod';
 import { REPOSITORY_NAME_LIMIT, type RepositoryName, toRepositoryName } from '../address/label.ts';
 import { InnerPath, Value } from '../source/commit-settings.ts';
-import { toRemotePlace } from '../source/remote-place.ts';
-import { toRemoteUrl, transportOf } from '../source/remote-url.ts';
+import { toRemotePlace } from '../mirror/remote-place.ts';
+import { toRemoteUrl, transportOf } from '../mirror/remote-url.ts';
 import { strict } from './strict.ts';
 
 /** As git, and what names images in CI, shorten an id. */
@@ -163,40 +163,19 @@ export function repositoryIn(folder: string) {
   })
     .superRefine((given, context) => {
       for (const [key, transport] of Object.entries(TRANSPORTS)) {
-        if (
-          given[key as keyof typeof TRANSPORTS] === undefined ||
-          transport === transportOf(given.url)
-        )
-          continue;
-        context.addIssue({
-          code: 'custom',
-          path: [key],
-          message: `expected an ${transport} URL beside it`,
-        });
+        const used = given[key as keyof typeof TRANSPORTS] !== undefined;
+        const message = `expected an ${transport} URL beside it`;
+        if (used && transport !== transportOf(given.url))
+          context.addIssue({ code: 'custom', path: [key], message });
       }
       if (given.tokenFile !== undefined && given.tokenEnv !== undefined) {
-        context.addIssue({
-          code: 'custom',
-          path: ['tokenEnv'],
-          message: 'expected either tokenFile or tokenEnv',
-        });
+        const message = 'expected either tokenFile or tokenEnv';
+        context.addIssue({ code: 'custom', path: ['tokenEnv'], message });
       }
     })
-    .transform(
-      ({
-        name,
-        url,
-        context,
-        dockerfile,
-        env,
-        envFile,
-        requiredEnv,
-        refs,
-        submodules,
-        lfs,
-        image,
-        ...access
-      }) => ({
+    .transform(({ name, url, context, dockerfile, submodules, lfs, image, ...given }) => {
+      const { env, envFile, requiredEnv, refs, ...access } = given;
+      return {
         name: name ?? nameOf(url),
         url,
         access,
@@ -209,8 +188,8 @@ export function repositoryIn(folder: string) {
           ...(dockerfile === undefined ? {} : { dockerfile }),
         },
         layers: [{ match: undefined, env, envFile, requiredEnv }, ...refs],
-      }),
-    );
+      };
+    });
   // A union would tell of both forms where only one was meant.
   return z
     .custom<string | z.input<typeof entry>>()

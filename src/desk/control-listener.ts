@@ -11,8 +11,8 @@ import type { Control, Visit } from '../preview/control.ts';
 import type { Wanted } from '../preview/make-preview.ts';
 import type { Preview } from '../preview/preview.ts';
 import type { Previews } from '../preview/previews.ts';
-import type { History } from '../source/history.ts';
-import type { Mirror } from '../source/mirror.ts';
+import type { History } from '../mirror/history.ts';
+import type { Mirror } from '../mirror/mirror.ts';
 import { type Refusal, type Reply, type Request, type Row, type Verb, VERBS } from './verbs.ts';
 
 /** What the verbs are about. */

@@ -4,13 +4,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { RepositoryName } from '../address/label.ts';
 import { html } from '../page/html.ts';
 import { layout, type Page } from '../page/layout.ts';
-import { labeller } from '../preview/control-plane.ts';
+import { labeller, type Named } from '../preview/control-plane.ts';
 import { previewId } from '../preview/preview.ts';
 import type { Previews } from '../preview/previews.ts';
 import type { PreviewState } from '../preview/state.ts';
-import type { CommitId } from '../source/commit-id.ts';
-import type { CommitSummary, History } from '../source/history.ts';
-import type { Mirror } from '../source/mirror.ts';
+import type { CommitId } from '../mirror/commit-id.ts';
+import type { CommitSummary, History } from '../mirror/history.ts';
+import type { Mirror } from '../mirror/mirror.ts';
 import type { Logger } from '../logger.ts';
 import { type Frame, stripList, stripPage, type StripParts } from './strip.ts';
 
@@ -29,12 +29,6 @@ const FRAMES = 30;
 /** The strip is rendered at most so often, and at least so often, while somebody looks. */
 const QUICK_MS = 200;
 const SLOW_MS = 1000;
-
-/** Several names may share one mirror. */
-interface Named {
-  name: RepositoryName;
-  mirror: Mirror;
-}
 
 const COLD: PreviewState = { phase: 'cold', since: 0 };
 

@@ -3,8 +3,8 @@ import { html, type Html } from '../page/html.ts';
 import { layout, type Page, readScript } from '../page/layout.ts';
 import { age, phaseWords } from '../page/words.ts';
 import type { PreviewState } from '../preview/state.ts';
-import type { CommitSummary } from '../source/history.ts';
-import type { Ref } from '../source/ref-table.ts';
+import type { CommitSummary } from '../mirror/history.ts';
+import type { Ref } from '../mirror/ref-table.ts';
 
 /** One commit on the strip. */
 export interface Frame {

@@ -1,14 +1,7 @@
 import { cancelled, PreviewError } from '../errors.ts';
 
 /** Codes of Node's sockets that mean: nobody is there. */
-const UNREACHABLE = new Set([
-  'ECONNREFUSED',
-  'ENOENT',
-  'EACCES',
-  'EPERM',
-  'ENOTFOUND',
-  'ETIMEDOUT',
-]);
+const UNREACHABLE = /^(ECONNREFUSED|ENOENT|EACCES|EPERM|ENOTFOUND|ETIMEDOUT)$/;
 /** Codes and words that mean: somebody was there and went away. */
 const LOST = /ECONNRESET|EPIPE|socket hang up|aborted|premature close|unexpected EOF/i;
 /** What an engine says, older and newer, that has given all its addresses to networks. */
@@ -23,7 +16,7 @@ export function engineError(error: unknown, doing: string, signal?: AbortSignal)
   if (signal?.aborted) return signal.reason instanceof Error ? signal.reason : cancelled();
   const { code = '', statusCode, message } = toParts(error);
   const options = { cause: error };
-  if (UNREACHABLE.has(code)) {
+  if (UNREACHABLE.test(code)) {
     const next = 'Start it ("docker/engine.sh up", or your own), then visit it again.';
     const why = code === 'EACCES' || code === 'EPERM' ? ' (permission denied)' : '';
     const text = `The Docker engine does not answer${why}; that was while ${doing}.`;

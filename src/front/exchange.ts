@@ -44,15 +44,7 @@ export interface ExchangeOptions {
 }
 
 /** An ordinary request. */
-export function httpExchange(
-  request: IncomingMessage,
-  response: ServerResponse,
-  options: ExchangeOptions,
-): Exchange {
-  return new HttpExchange(request, response, options);
-}
-
-class HttpExchange implements Exchange {
+export class HttpExchange implements Exchange {
   readonly request: IncomingMessage;
   readonly #response: ServerResponse;
   readonly #options: ExchangeOptions;

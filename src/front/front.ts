@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Address, type Destination, Destinations } from '../address/host.ts';
+import { type Address, Destinations } from '../address/host.ts';
 import { toFailure } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { Control, Visit } from '../preview/control.ts';
@@ -11,8 +11,9 @@ import { problemAnswer, textAnswer } from './answers.ts';
 import { type Client, clientOf } from './client.ts';
 import { trustOf } from './client-side.ts';
 import { decide } from './decide.ts';
-import { type Exchange, httpExchange, upgradeExchange } from './exchange.ts';
-import { isPlainlyFramed, originForm, valuesOf } from './headers.ts';
+import { doubtOf } from './doubt.ts';
+import { type Exchange, HttpExchange, upgradeExchange } from './exchange.ts';
+import { originForm, valuesOf } from './headers.ts';
 import { type Limits, LIMITS } from './limits.ts';
 import {
   deskAway,
@@ -24,7 +25,6 @@ import {
   tooMany,
 } from './own-answers.ts';
 import { Pipelines } from './pipelines.ts';
-import { hasBody } from './places.ts';
 import { POOL_PATH, poolAnswer } from './pool-paths.ts';
 import type { LiveRoute, Routes } from './routes.ts';
 import { isWebSocket, Tunnel } from './tunnel.ts';
@@ -81,7 +81,7 @@ export function createFront(options: FrontOptions): Server {
   const pipelines = new Pipelines();
   const handle = (exchange: Exchange) => front.handle(exchange);
   const onRequest = (request: IncomingMessage, response: ServerResponse) => {
-    pipelines.follow(response, () => handle(httpExchange(request, response, granted)));
+    pipelines.follow(response, () => handle(new HttpExchange(request, response, granted)));
   };
   // An application that refuses a body does so before it was sent.
   server.on('request', onRequest).on('checkContinue', onRequest);
@@ -129,7 +129,7 @@ class Front {
     const { request } = exchange;
     const { routes } = this.#options;
     const destination = this.#destinations.of(headOf(request));
-    const refusal = refusalOf(destination, request);
+    const refusal = doubtOf(destination, request);
     if (refusal !== undefined) {
       exchange.answer(textAnswer(refusal.status, `pool: ${refusal.reason}\n`));
     } else if (destination.kind === 'desk') {
@@ -275,37 +275,6 @@ function clientOfExchange({ request }: Exchange): Client {
 
 function headOf({ httpVersion, rawHeaders, url = '/' }: IncomingMessage) {
   return { httpVersion, hosts: valuesOf(rawHeaders, 'host'), target: url };
-}
-
-/** Why a request goes nowhere. */
-function refusalOf(
-  destination: Destination,
-  request: IncomingMessage,
-): { status: number; reason: string } | undefined {
-  if (destination.kind === 'refused') return destination;
-  const lost = { status: 404, reason: 'no WebSocket is spoken here' };
-  return (
-    doubtOf(request) ?? (destination.kind === 'desk' && isWebSocket(request) ? lost : undefined)
-  );
-}
-
-/** What Node's strict parser lets through, and another parser could read as another message. */
-function doubtOf(request: IncomingMessage): { status: number; reason: string } | undefined {
-  const { httpVersion, rawHeaders, url = '/' } = request;
-  if (!/^1\.[01]$/.test(httpVersion)) {
-    return { status: 505, reason: 'only HTTP/1.1 is spoken here' };
-  }
-  if (!isPlainlyFramed(rawHeaders)) {
-    return { status: 501, reason: 'the only transfer coding is chunked' };
-  }
-  if (httpVersion === '1.0' && request.headers['transfer-encoding'] !== undefined) {
-    return { status: 400, reason: 'HTTP/1.0 has no transfer codings' };
-  }
-  if (url.includes('#')) return { status: 400, reason: 'a target has no fragment' };
-  if (isWebSocket(request) && hasBody(request)) {
-    return { status: 400, reason: 'a WebSocket opens without a body' };
-  }
-  return undefined;
 }
 
 function isPoolPath({ url = '/' }: IncomingMessage): boolean {

@@ -35,10 +35,8 @@ export class BuildQueue {
     signal: AbortSignal,
   ): Promise<Result> {
     if (this.#queue.size >= this.#limits.waiting) throw full(this.#limits.waiting);
-    return await this.#queue.add(async () => await this.#alone(what, build, signal), {
-      id,
-      signal,
-    });
+    const run = async () => await this.#alone(what, build, signal);
+    return await this.#queue.add(run, { id, signal });
   }
 
   /** A turn that waits here is lost to others, but only where two of a kind come side by side. */

@@ -2,11 +2,11 @@ import type { Address } from '../address/host.ts';
 import { commitLabel, formatLabel, type RepositoryName } from '../address/label.ts';
 import { toFailure } from '../errors.ts';
 import type { Logger } from '../logger.ts';
-import type { History } from '../source/history.ts';
-import { type CommitId, toCommitId } from '../source/commit-id.ts';
-import { type Freshness, lookUp } from '../source/look-up.ts';
-import type { Mirror } from '../source/mirror.ts';
-import type { Found, Ref } from '../source/ref-table.ts';
+import type { History } from '../mirror/history.ts';
+import { type CommitId, toCommitId } from '../mirror/commit-id.ts';
+import { type Freshness, lookUp } from '../mirror/look-up.ts';
+import type { Mirror } from '../mirror/mirror.ts';
+import type { Found, Ref } from '../mirror/ref-table.ts';
 import { merge } from './merge.ts';
 import type { Choice, Control, PreviewView, Visit } from './control.ts';
 import type { Wanted } from './make-preview.ts';
@@ -19,9 +19,10 @@ const LOOK_LIMIT_MS = 400;
 /** While a remote hangs, what its refs mean is asked so often, and not with every request. */
 const ASK_AGAIN_MS = 1000;
 
-/** Several names may share one mirror: which one is meant is never read off it. */
 type Mirrors = ReadonlyMap<RepositoryName, Mirror>;
-interface Named {
+
+/** A mirror under one of its names: several may share it, and which one is meant is never read off it. */
+export interface Named {
   name: RepositoryName;
   mirror: Mirror;
 }

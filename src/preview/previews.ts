@@ -9,7 +9,7 @@ import { exited, LAST_LINES } from '../run/await-ready.ts';
 import type { Containers, Vitals } from '../run/containers.ts';
 import type { Endpoint } from '../run/endpoint.ts';
 import type { FoundContainer } from '../run/found-container.ts';
-import { toCommitId } from '../source/commit-id.ts';
+import { toCommitId } from '../mirror/commit-id.ts';
 import type { Route } from './control.ts';
 import { type Happened, type Journal, toEntry } from './journal.ts';
 import type { Stages, Wanted } from './make-preview.ts';

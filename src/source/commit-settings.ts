@@ -3,8 +3,8 @@ import { z } from 'zod';
 import { type Port, toPort } from '../address/label.ts';
 import { PreviewError } from '../errors.ts';
 import { nearest } from '../nearest.ts';
-import type { CommitId } from './commit-id.ts';
-import { readTopFile } from './object-reader.ts';
+import type { CommitId } from '../mirror/commit-id.ts';
+import { readTopFile } from '../mirror/object-reader.ts';
 
 /** Where a commit says how it is built and started: a file at its top. */
 export const SETTINGS_FILE = '.pool.yml';

@@ -1,4 +1,4 @@
-import type { CommitId } from './commit-id.ts';
+import type { CommitId } from '../mirror/commit-id.ts';
 import type { ContextPlan } from './context.ts';
 import { changedPaths } from './objects.ts';
 import { plainLine } from '../plain-text.ts';

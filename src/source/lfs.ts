@@ -3,19 +3,13 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PreviewError } from '../errors.ts';
-import { fetchLfs } from './lfs-fetch.ts';
-import type { Repository } from './remote.ts';
+import { fetchLfs, type LfsPointer } from '../mirror/lfs-fetch.ts';
+import type { Repository } from '../mirror/remote-access.ts';
+import { transportOf } from '../mirror/remote-url.ts';
 import { readBlobs, type Tree, type TreeEntry } from './objects.ts';
 import { shown } from './submodules.ts';
 
-/** A file that Git LFS keeps, as the pointer in the commit names it. */
-export interface LfsPointer {
-  /** The SHA-256 of its bytes. */
-  id: string;
-  size: number;
-}
-
-/** The same, and where it lies on this machine. */
+/** A file that Git LFS keeps, and where it lies on this machine. */
 export interface LfsFile extends LfsPointer {
   path: string;
 }
@@ -84,17 +78,12 @@ export async function fetchLfsFiles(
   const files = new Map<string, LfsFile>();
   const held = entries.filter(({ object }) => pointers.has(object));
   for (const [tree, some] of Map.groupBy(held, (entry) => entry.tree ?? top)) {
-    const wanted = new Map(
-      some.flatMap(({ object }) => {
-        const pointer = pointers.get(object);
-        return pointer === undefined ? [] : [[object, pointer] as const];
-      }),
-    );
+    const wanted = new Set(some.map(({ object }) => object));
     const stores = storesOf(tree);
-    let missing = await locate(wanted, stores, files);
-    if (missing.length > 0 && !isPath(tree.repository)) {
+    let missing = await locate(wanted, pointers, stores, files);
+    if (missing.length > 0 && transportOf(tree.repository.url) !== 'file') {
       await fetchLfs(tree, missing, signal);
-      missing = await locate(wanted, stores, files);
+      missing = await locate(wanted, pointers, stores, files);
     }
     const [gone] = missing;
     if (gone !== undefined) throw notThere(gone, tree.repository);
@@ -115,25 +104,24 @@ export async function* readLfsFile({ path, id, size }: LfsFile): AsyncGenerator<
   if (left !== 0 || hash.digest('hex') !== id) throw damaged(path);
 }
 
-function isPath({ url }: Repository): boolean {
-  return url.startsWith('/');
-}
-
 /** Where objects may lie: a repository on this machine has them itself. */
 function storesOf({ gitDir, repository }: Tree): string[] {
-  const homes = isPath(repository) ? [repository.url, join(repository.url, '.git')] : [gitDir];
+  const { url } = repository;
+  const homes = transportOf(url) === 'file' ? [url, join(url, '.git')] : [gitDir];
   return homes.map((home) => join(home, 'lfs'));
 }
 
 /** Adds what is there to `files`; returns what is not. */
 async function locate(
-  wanted: ReadonlyMap<string, LfsPointer>,
+  wanted: ReadonlySet<string>,
+  pointers: ReadonlyMap<string, LfsPointer>,
   stores: readonly string[],
   files: Map<string, LfsFile>,
 ): Promise<LfsPointer[]> {
   const missing: LfsPointer[] = [];
-  for (const [object, pointer] of wanted) {
-    if (files.has(object)) continue;
+  for (const object of wanted) {
+    const pointer = pointers.get(object);
+    if (pointer === undefined || files.has(object)) continue;
     const { id, size } = pointer;
     let found: string | undefined;
     for (const store of stores) {

@@ -1,9 +1,9 @@
-import { spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { PreviewError } from '../errors.ts';
-import type { CommitId } from './commit-id.ts';
-import { gitEnvironment } from './git-environment.ts';
-import type { Repository } from './remote.ts';
+import type { CommitId } from '../mirror/commit-id.ts';
+import { ByteReader } from '../mirror/byte-reader.ts';
+import { runGit } from '../mirror/git-process.ts';
+import type { Repository } from '../mirror/remote-access.ts';
 
 /** What `git ls-tree` may say of one entry: far above any path that a system opens. */
 const RECORD_LIMIT = 64 * 1024;
@@ -33,13 +33,9 @@ export interface Tree {
 }
 
 /** All entries of a commit, folders included, in git's order. Paths are not trusted yet. */
-export async function* listTree(
-  gitDir: string,
-  commit: CommitId,
-  signal: AbortSignal,
-): AsyncGenerator<TreeEntry> {
-  const git = runGit(gitDir, ['ls-tree', '-r', '-t', '-z', '-l', '--full-tree', commit], signal);
-  using _ = git;
+export async function* listTree(of: Tree, signal: AbortSignal): AsyncGenerator<TreeEntry> {
+  const command = ['ls-tree', '-r', '-t', '-z', '-l', '--full-tree', of.commit];
+  using git = runGit(of.gitDir, command, signal);
   git.stdin.end();
   for await (const record of split(git.stdout, 0)) {
     const match = /^([0-7]{6}) [a-z]+ ([0-9a-f]+) +([0-9]+|-)\t(.+)$/s.exec(record);
@@ -76,8 +72,7 @@ export async function* readBlobs(
   objects: readonly string[],
   signal: AbortSignal,
 ): AsyncGenerator<Blob> {
-  const git = runGit(gitDir, ['cat-file', '--batch', '--buffer'], signal);
-  using _ = git;
+  using git = runGit(gitDir, ['cat-file', '--batch', '--buffer'], signal);
   // A pipe that git closed early is reported by its exit code.
   git.stdin.on('error', () => {});
   git.stdin.end(objects.map((object) => `${object}\n`).join(''));
@@ -91,38 +86,6 @@ export async function* readBlobs(
     await bytes.line();
   }
   await git.ended;
-}
-
-/** A git process that ends with the scope that holds it, read to the end or not. */
-export function runGit(
-  gitDir: string,
-  args: readonly string[],
-  signal: AbortSignal,
-  env = gitEnvironment(gitDir),
-) {
-  const child = spawn('git', ['--git-dir', gitDir, ...args], { signal, env });
-  let words = '';
-  // First of all: a process that could not be started tells so by this event alone.
-  const ended = new Promise<void>((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', (code) => {
-      if (code === 0) resolve();
-      else reject(new Error(`git ${args[0]} exited with ${code}: ${words.trim()}`));
-    });
-  });
-  // Whoever reads the output may fail before anyone awaits the end.
-  ended.catch(() => {});
-  if (child.pid === undefined) throw new Error(`git ${args[0]} could not be started`);
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    words = (words + text).slice(-2000);
-  });
-  return {
-    child,
-    stdin: child.stdin,
-    stdout: child.stdout,
-    ended,
-    [Symbol.dispose]: () => child.kill(),
-  };
 }
 
 function nameTooLong(): PreviewError {
@@ -143,46 +106,5 @@ async function* split(stream: Readable, separator: number): AsyncGenerator<strin
       yield rest.toString('utf8', 0, end);
       rest = rest.subarray(end + 1);
     }
-  }
-}
-
-/** Takes a stream apart into lines and runs of bytes. */
-export class ByteReader {
-  readonly #source: AsyncIterator<Buffer>;
-  readonly #ended: Promise<void>;
-  #held: Buffer = Buffer.alloc(0);
-
-  constructor(stream: Readable, ended: Promise<void>) {
-    this.#ended = ended;
-    this.#source = (stream as AsyncIterable<Buffer>)[Symbol.asyncIterator]();
-  }
-
-  async line(): Promise<string> {
-    let end = this.#held.indexOf(0x0a);
-    while (end === -1) {
-      this.#held = Buffer.concat([this.#held, await this.#next()]);
-      end = this.#held.indexOf(0x0a);
-    }
-    const line = this.#held.toString('utf8', 0, end);
-    this.#held = this.#held.subarray(end + 1);
-    return line;
-  }
-
-  async *take(size: number): AsyncGenerator<Buffer> {
-    for (let left = size; left > 0;) {
-      if (this.#held.length === 0) this.#held = await this.#next();
-      const chunk = this.#held.subarray(0, left);
-      this.#held = this.#held.subarray(chunk.length);
-      left -= chunk.length;
-      yield chunk;
-    }
-  }
-
-  async #next(): Promise<Buffer> {
-    const { value, done } = await this.#source.next();
-    if (!done) return value;
-    // It says why it ended, an abort first of all.
-    await this.#ended;
-    throw new Error('git ended in the middle of an object');
   }
 }

@@ -1,11 +1,13 @@
 import { PreviewError } from '../errors.ts';
 import { plainLine } from '../plain-text.ts';
-import { toCommitId } from './commit-id.ts';
-import type { Repository } from './remote.ts';
-import { readTopFile } from './object-reader.ts';
-import { runGit, type Tree, type TreeEntry } from './objects.ts';
-import { isBelow, likelyPrefix, resolveRemote, toRemotePlace } from './remote-place.ts';
-import type { SubmoduleMirrors } from './submodule-mirrors.ts';
+import { toCommitId } from '../mirror/commit-id.ts';
+import { runGit } from '../mirror/git-process.ts';
+import type { Repository } from '../mirror/remote-access.ts';
+import { readTopFile } from '../mirror/object-reader.ts';
+import { ENTRY_LIMIT, readTree } from './context-entries.ts';
+import type { Tree, TreeEntry } from './objects.ts';
+import { isBelow, likelyPrefix, resolveRemote, toRemotePlace } from '../mirror/remote-place.ts';
+import type { SubmoduleMirrors } from '../mirror/submodule-mirrors.ts';
 
 /** What of a commit lies outside of its repository, and may be fetched: its operator's word. */
 export interface Beyond {
@@ -39,22 +41,12 @@ export class SubmoduleFiller {
   /** Those that stay empty. */
   readonly empty: EmptyFolder[] = [];
   readonly #beyond: Beyond;
-  readonly #readTree: (tree: Tree) => Promise<TreeEntry[]>;
-  readonly #limit: number;
   readonly #signal: AbortSignal;
   readonly #modules = new Map<Tree, Promise<ReadonlyMap<string, string>>>();
   #filled = 0;
 
-  /** `limit` is of all entries together. */
-  constructor(
-    beyond: Beyond,
-    readTree: (tree: Tree) => Promise<TreeEntry[]>,
-    limit: number,
-    signal: AbortSignal,
-  ) {
+  constructor(beyond: Beyond, signal: AbortSignal) {
     this.#beyond = beyond;
-    this.#readTree = readTree;
-    this.#limit = limit;
     this.#signal = signal;
   }
 
@@ -73,7 +65,7 @@ export class SubmoduleFiller {
       }
       filled.push({ ...entry, mode: '040000' });
       for (const inner of await this.#below(entry, entry.tree ?? top, wanted)) filled.push(inner);
-      if (filled.length > this.#limit) throw tooMuch(`more than ${this.#limit} entries`);
+      if (filled.length > ENTRY_LIMIT) throw tooMuch(`more than ${ENTRY_LIMIT} entries`);
     }
     return filled;
   }
@@ -96,7 +88,7 @@ export class SubmoduleFiller {
     const repository = remoteLike(parent.repository, url);
     const gitDir = mirrors.open(repository, commit, since);
     const tree = { gitDir, commit, repository, at: `${path}/`, depth };
-    const inner = (await this.#readTree(tree)).map((one) => ({
+    const inner = (await readTree(tree, this.#signal)).map((one) => ({
       ...one,
       path: tree.at + one.path,
       tree,

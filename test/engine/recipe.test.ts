@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { parseConfig } from '../../src/config/config.ts';
+import { parseConfig } from '../../src/config/parse-config.ts';
 import { LABEL } from '../../src/engine/labels.ts';
 import { openPool } from '../../src/main.ts';
 import { GitRepository, TemporaryFolder } from '../unit/fixtures/git-repository.ts';

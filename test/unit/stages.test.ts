@@ -3,7 +3,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { expect, it } from 'vitest';
 import { toRepositoryName } from '../../src/address/label.ts';
-import { SubmoduleMirrors } from '../../src/source/submodule-mirrors.ts';
+import { SubmoduleMirrors } from '../../src/mirror/submodule-mirrors.ts';
 import { bindStages, type StageParts } from '../../src/stages.ts';
 import { COMMIT } from './fixtures/fake-control.ts';
 import { fakeEngine } from './fixtures/fake-engine.ts';

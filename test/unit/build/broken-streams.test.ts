@@ -4,9 +4,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { type BuildListener, buildImage } from '../../../src/build/builder.ts';
 import { PreviewError } from '../../../src/errors.ts';
-import { openContext, planContext } from '../../../src/source/context.ts';
+import { openContext } from '../../../src/source/context.ts';
 import { type BuildAnswer, fakeEngine } from '../fixtures/fake-engine.ts';
 import { GitRepository } from '../fixtures/git-repository.ts';
+import { planAlone } from '../fixtures/plan-alone.ts';
 import { NEVER, until } from '../fixtures/until.ts';
 
 const MINUTE = 60_000;
@@ -195,7 +196,7 @@ it('an engine that goes away while it is sent a context leaves no git behind', a
       Array.from({ length: 40 }, (_, index) => [`${index}.bin`, Buffer.alloc(500_000, index)]),
     ),
   });
-  const plan = await planContext(repository.gitDir, commit, {}, NEVER);
+  const plan = await planAlone(repository.gitDir, commit, {}, NEVER);
   const { stream } = await openContext(plan, 0, NEVER);
   expect(await gitChildren()).not.toHaveLength(0);
   const { outcome } = await build(stopReading, { context: stream });

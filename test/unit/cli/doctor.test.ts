@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { checkGitLfs, listenersOnAll } from '../../../src/cli/check-machine.ts';
 import { checkRepositories } from '../../../src/cli/check-repositories.ts';
-import { parseConfig } from '../../../src/config/config.ts';
+import { parseConfig } from '../../../src/config/parse-config.ts';
 import { GitRepository, TemporaryFolder } from '../fixtures/git-repository.ts';
 import {
   behindToken,

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { imageReference } from '../../../src/config/repository.ts';
-import { parseConfig } from '../../../src/config/config.ts';
+import { parseConfig } from '../../../src/config/parse-config.ts';
 
 function problemsOf(input: object) {
   const parsed = parseConfig(input);

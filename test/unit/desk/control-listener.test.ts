@@ -9,7 +9,7 @@ import { controlListener } from '../../../src/desk/control-listener.ts';
 import { Refusal, Row } from '../../../src/desk/verbs.ts';
 import type { Stages } from '../../../src/preview/make-preview.ts';
 import { Preview } from '../../../src/preview/preview.ts';
-import type { Mirror } from '../../../src/source/mirror.ts';
+import type { Mirror } from '../../../src/mirror/mirror.ts';
 import { COMMIT, FAILURE, FakeControl, STATES } from '../fixtures/fake-control.ts';
 import { TemporaryFolder } from '../fixtures/git-repository.ts';
 import { listening } from '../fixtures/servers.ts';

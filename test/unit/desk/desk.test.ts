@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
 import { toRepositoryName } from '../../../src/address/label.ts';
 import { deskListener } from '../../../src/desk/desk.ts';
-import type { History } from '../../../src/source/history.ts';
-import type { Mirror } from '../../../src/source/mirror.ts';
+import type { History } from '../../../src/mirror/history.ts';
+import type { Mirror } from '../../../src/mirror/mirror.ts';
 import { httpServer } from '../fixtures/servers.ts';
 
 const name = toRepositoryName('shop') ?? expect.fail();

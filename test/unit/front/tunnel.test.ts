@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import { describe, expect, it } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
 import { STATES } from '../fixtures/fake-control.ts';
-import { HOST, openFront, openReadyFront } from '../fixtures/front.ts';
+import { HOST, openFront, openReadyFront, type TestFront } from '../fixtures/front.ts';
 import {
   httpServer,
   type Listening,
@@ -157,7 +157,10 @@ describe('a WebSocket', () => {
     expect(app.open.size).toBe(0);
   });
 
-  it('frees the application when the visitor goes before it answered', async () => {
+  it.each<[string, (front: TestFront, client: RawClient) => void]>([
+    ['its visitor', (_, client) => void client.socket.destroy()],
+    ['its route', (front) => front.ready(1)],
+  ])('ends with %s also before the application answered', async (_, end) => {
     await using app = await tcpServer((socket) => {
       socket.resume().once('end', () => socket.end());
     });
@@ -165,20 +168,7 @@ describe('a WebSocket', () => {
     using client = new RawClient(front.port);
     client.send(...HANDSHAKE);
     await until('the application is asked', () => app.open.size === 1);
-    client.socket.destroy();
-    await until('the application is free', () => app.open.size === 0);
-    expect(app.open.size).toBe(0);
-  });
-
-  it('ends with its route also before the application answered', async () => {
-    await using app = await tcpServer((socket) => {
-      socket.resume().once('end', () => socket.end());
-    });
-    await using front = await openReadyFront(app.port);
-    using client = new RawClient(front.port);
-    client.send(...HANDSHAKE);
-    await until('the application is asked', () => app.open.size === 1);
-    front.ready(1);
+    end(front, client);
     await until('the application is free', () => app.open.size === 0);
     expect(app.open.size).toBe(0);
   });

@@ -9,8 +9,8 @@ import {
 } from '../../../src/front/preview-pages.ts';
 import type { Page } from '../../../src/page/layout.ts';
 import { plainLine } from '../../../src/plain-text.ts';
-import { History } from '../../../src/source/history.ts';
-import { parseRefs } from '../../../src/source/ref-table.ts';
+import { History } from '../../../src/mirror/history.ts';
+import { parseRefs } from '../../../src/mirror/ref-table.ts';
 import { COMMIT, FAILURE, STATES, viewOf } from '../fixtures/fake-control.ts';
 import { NEVER_SHOWN } from '../fixtures/hostile-lines.ts';
 import { hostileText } from '../fixtures/hostile-text.ts';

@@ -7,7 +7,7 @@ import type { Stages, Wanted } from '../../../src/preview/make-preview.ts';
 import { previewId } from '../../../src/preview/preview.ts';
 import { Previews } from '../../../src/preview/previews.ts';
 import type { Vitals } from '../../../src/run/containers.ts';
-import type { CommitId } from '../../../src/source/commit-id.ts';
+import type { CommitId } from '../../../src/mirror/commit-id.ts';
 import { BUILT, COMMIT, endpointAt } from '../fixtures/fake-control.ts';
 import { TemporaryFolder } from '../fixtures/git-repository.ts';
 import { NEVER, until } from '../fixtures/until.ts';

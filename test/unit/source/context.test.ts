@@ -4,10 +4,11 @@ import { buffer } from 'node:stream/consumers';
 import type { Readable } from 'node:stream';
 import { extract, type Header } from 'tar-stream';
 import { describe, expect, it } from 'vitest';
-import type { CommitId } from '../../../src/source/commit-id.ts';
+import type { CommitId } from '../../../src/mirror/commit-id.ts';
 import type { CommitSettings } from '../../../src/source/commit-settings.ts';
-import { type Context, openContext, planContext } from '../../../src/source/context.ts';
+import { type Context, openContext } from '../../../src/source/context.ts';
 import { GitRepository } from '../fixtures/git-repository.ts';
+import { planAlone } from '../fixtures/plan-alone.ts';
 import { NEVER, until } from '../fixtures/until.ts';
 
 const DATE = Date.parse('2026-01-02T03:04:05Z');
@@ -18,7 +19,7 @@ async function open(
   commit: CommitId,
   settings: CommitSettings = {},
 ): Promise<Context> {
-  const plan = await planContext(repository.gitDir, commit, settings, NEVER);
+  const plan = await planAlone(repository.gitDir, commit, settings, NEVER);
   return await openContext(plan, DATE, NEVER);
 }
 
@@ -417,7 +418,7 @@ it('rules that take too long to match end when nobody wants them any more', asyn
     Dockerfile: DOCKERFILE,
     '.dockerignore': rules,
   });
-  const planning = planContext(repository.gitDir, commit, {}, AbortSignal.timeout(300));
+  const planning = planAlone(repository.gitDir, commit, {}, AbortSignal.timeout(300));
   await expect(planning).rejects.toThrow(/abort/i);
 });
 
@@ -457,10 +458,11 @@ describe('a path that could lead anywhere else is refused', () => {
 describe('a stream that ends early never ends the process', () => {
   // In a process of its own: what nobody catches there ends pool, and every preview's visitors.
   const script = `
-    import { openContext, planContext } from ${JSON.stringify(new URL('../../../src/source/context.ts', import.meta.url).href)};
+    import { openContext } from ${JSON.stringify(new URL('../../../src/source/context.ts', import.meta.url).href)};
+    import { planAlone } from ${JSON.stringify(new URL('../fixtures/plan-alone.ts', import.meta.url).href)};
     const [gitDir, commit, how] = process.argv.slice(1);
     const controller = new AbortController();
-    const plan = await planContext(gitDir, commit, {}, controller.signal);
+    const plan = await planAlone(gitDir, commit, {}, controller.signal);
     const { stream } = await openContext(plan, 0, controller.signal);
     stream.once('error', (error) => console.log('told', error.code ?? error.name));
     if (how === 'nobody reads') stream.destroy();
@@ -517,7 +519,7 @@ describe('no git process is left', () => {
     using repository = new GitRepository();
     const commit = await repository.commit(big);
     const controller = new AbortController();
-    const plan = await planContext(repository.gitDir, commit, {}, NEVER);
+    const plan = await planAlone(repository.gitDir, commit, {}, NEVER);
     const { stream } = await openContext(plan, DATE, controller.signal);
     const read = buffer(stream);
     controller.abort();
@@ -528,7 +530,7 @@ describe('no git process is left', () => {
   it('when it is aborted before it is opened', async () => {
     using repository = new GitRepository();
     const commit = await repository.commit(big);
-    const opened = planContext(repository.gitDir, commit, {}, AbortSignal.abort());
+    const opened = planAlone(repository.gitDir, commit, {}, AbortSignal.abort());
     await expect(opened).rejects.toThrow(Error);
     expect(await noGit()).toEqual([]);
   });

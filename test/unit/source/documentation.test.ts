@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { CommitSettings } from '../../../src/source/commit-settings.ts';
-import { planContext } from '../../../src/source/context.ts';
 import { documentationChange } from '../../../src/source/documentation.ts';
 import { GitRepository } from '../fixtures/git-repository.ts';
+import { planAlone } from '../fixtures/plan-alone.ts';
 import { NEVER } from '../fixtures/until.ts';
 
 type Files = Parameters<GitRepository['commit']>[0];
@@ -22,7 +22,7 @@ async function advise(changed: Files, settings: CommitSettings = {}, more: Files
   using repository = new GitRepository();
   const parent = await repository.commit({ ...BASE, ...more });
   const commit = await repository.commit(changed);
-  const plan = await planContext(repository.gitDir, commit, settings, NEVER);
+  const plan = await planAlone(repository.gitDir, commit, settings, NEVER);
   return await documentationChange(repository.gitDir, [parent], commit, plan, NEVER);
 }
 
@@ -92,7 +92,7 @@ describe('nothing is advised', () => {
   it('of a first commit', async () => {
     using repository = new GitRepository();
     const commit = await repository.commit(BASE);
-    const plan = await planContext(repository.gitDir, commit, {}, NEVER);
+    const plan = await planAlone(repository.gitDir, commit, {}, NEVER);
     expect(await documentationChange(NO_GIT, [], commit, plan, NEVER)).toBeUndefined();
   });
 });

@@ -1,12 +1,13 @@
 import { extract } from 'tar-stream';
 import { expect, it } from 'vitest';
 import { PreviewError } from '../../../src/errors.ts';
-import { openContext, planContext } from '../../../src/source/context.ts';
+import { openContext } from '../../../src/source/context.ts';
 import { parseIgnoreFile } from '../../../src/source/dockerignore.ts';
 import { GitRepository } from '../fixtures/git-repository.ts';
 import { NEVER_SHOWN } from '../fixtures/hostile-lines.ts';
 import { hostileText } from '../fixtures/hostile-text.ts';
 import { seeded } from '../fixtures/numbers.ts';
+import { planAlone } from '../fixtures/plan-alone.ts';
 import { NEVER } from '../fixtures/until.ts';
 
 const SEED = 20_261_120;
@@ -42,11 +43,8 @@ function hostileName(random: () => number): Buffer {
       );
 }
 
-async function namesIn(
-  commit: Parameters<typeof planContext>[1],
-  gitDir: string,
-): Promise<string[]> {
-  const plan = await planContext(gitDir, commit, {}, NEVER);
+async function namesIn(commit: Parameters<typeof planAlone>[1], gitDir: string): Promise<string[]> {
+  const plan = await planAlone(gitDir, commit, {}, NEVER);
   const tar = extract();
   (await openContext(plan, 0, NEVER)).stream.pipe(tar);
   const names: string[] = [];
@@ -88,7 +86,7 @@ it('a name of megabytes ends the reading of the tree, and not pool', async () =>
     { mode: '100644', name: 'Dockerfile', id },
     { mode: '100644', name: Buffer.alloc(20 * 2 ** 20, 'n'), id },
   ]);
-  await expect(planContext(repository.gitDir, commit, {}, NEVER)).rejects.toMatchObject({
+  await expect(planAlone(repository.gitDir, commit, {}, NEVER)).rejects.toMatchObject({
     code: 'context-refused',
     message: 'This commit is not built, for it has a path over 64 KiB.',
   });

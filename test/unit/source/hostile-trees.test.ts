@@ -4,10 +4,10 @@ import { dirname, join } from 'node:path';
 import { deflateSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { toRepositoryName } from '../../../src/address/label.ts';
-import { planContext } from '../../../src/source/context.ts';
 import { documentationChange } from '../../../src/source/documentation.ts';
-import { Mirror } from '../../../src/source/mirror.ts';
+import { Mirror } from '../../../src/mirror/mirror.ts';
 import { GitRepository, TemporaryFolder } from '../fixtures/git-repository.ts';
+import { planAlone } from '../fixtures/plan-alone.ts';
 import { makeCertificate, tlsServer } from '../fixtures/remotes.ts';
 import { NEVER } from '../fixtures/until.ts';
 
@@ -45,14 +45,14 @@ describe('ten million files out of a few objects', () => {
     repository.git(['update-ref', 'refs/heads/main', commit]);
     const mirror = await Mirror.open({ name: NAME, url: repository.path }, folder.path, NEVER);
     expect(mirror.problem).toBeUndefined();
-    await expect(planContext(mirror.folder, commit, {}, NEVER)).rejects.toMatchObject({
+    await expect(planAlone(mirror.folder, commit, {}, NEVER)).rejects.toMatchObject({
       code: 'context-refused',
       message: 'This commit is not built, for it has more than 200000 entries.',
     });
 
     // The next commit takes them away: what it changes is ten million paths.
     const next = repository.commitOfTree([{ mode: '100644', name: 'Dockerfile', id }]);
-    const plan = await planContext(repository.gitDir, next, {}, NEVER);
+    const plan = await planAlone(repository.gitDir, next, {}, NEVER);
     const { gitDir } = repository;
     const advice = documentationChange(gitDir, [commit], next, plan, NEVER);
     await expect(advice).rejects.toThrow(/abort|time/i);
@@ -71,7 +71,7 @@ describe('a commit is refused in words that has', () => {
       { mode: '100644', name: 'Dockerfile', id },
       { mode, name, id },
     ]);
-    await expect(planContext(repository.gitDir, commit, {}, NEVER)).rejects.toMatchObject({
+    await expect(planAlone(repository.gitDir, commit, {}, NEVER)).rejects.toMatchObject({
       code: 'context-refused',
       message: `This commit is not built, for it has ${words}.`,
     });
@@ -87,7 +87,7 @@ describe('a commit is refused in words that has', () => {
       { mode: '100644', name: 'Dockerfile', id: repository.blob(DOCKERFILE) },
       { mode: '100644', name: 'film', id },
     ]);
-    await expect(planContext(repository.gitDir, commit, {}, NEVER)).rejects.toMatchObject({
+    await expect(planAlone(repository.gitDir, commit, {}, NEVER)).rejects.toMatchObject({
       message: 'This commit is not built, for it has "film" of 3.0 GiB; one file may have 1.0 GiB.',
     });
   });
@@ -157,11 +157,11 @@ it('modes are read as git has them: a device is no file, and nobody’s rights a
   const id = repository.blob(DOCKERFILE);
   const own = { mode: '100644', name: 'Dockerfile', id };
   const su = repository.commitOfTree([own, { mode: '104755', name: 'su', id }]);
-  const { entries } = await planContext(repository.gitDir, su, {}, NEVER);
+  const { entries } = await planAlone(repository.gitDir, su, {}, NEVER);
   expect(entries.map(({ mode }) => mode)).toEqual(['100644', '100755']);
   for (const mode of ['60644', '20644', '10644', '140755']) {
     const commit = repository.commitOfTree([own, { mode, name: 'device', id }]);
-    const planned = await planContext(repository.gitDir, commit, {}, NEVER);
+    const planned = await planAlone(repository.gitDir, commit, {}, NEVER);
     // Git takes it for a submodule, and nobody names a remote for that.
     expect(planned.entries.map((entry) => entry.mode)).toEqual(['100644', '040000']);
     expect(planned.notes).toHaveLength(1);
@@ -173,6 +173,6 @@ it('names that differ in case alone are two files, as the builder has them', asy
   const id = repository.blob(DOCKERFILE);
   const names = ['Dockerfile', 'README', 'readme'];
   const commit = repository.commitOfTree(names.map((name) => ({ mode: '100644', name, id })));
-  const { entries } = await planContext(repository.gitDir, commit, {}, NEVER);
+  const { entries } = await planAlone(repository.gitDir, commit, {}, NEVER);
   expect(entries.map(({ path }) => path)).toEqual(names);
 });

@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest';
-import type { CommitId } from '../../../src/source/commit-id.ts';
+import type { CommitId } from '../../../src/mirror/commit-id.ts';
 import type { CommitSettings } from '../../../src/source/commit-settings.ts';
-import { planContext } from '../../../src/source/context.ts';
 import { recipeOf } from '../../../src/source/recipe.ts';
 import { GitRepository } from '../fixtures/git-repository.ts';
+import { planAlone } from '../fixtures/plan-alone.ts';
 import { NEVER } from '../fixtures/until.ts';
 
 const BY = { repository: 'web', platform: 'linux/amd64', builder: 'buildkit' };
@@ -39,7 +39,7 @@ async function digestOf(
   settings: CommitSettings = {},
   by: Partial<typeof BY> = {},
 ): Promise<string> {
-  const plan = await planContext(repository.gitDir, commit, settings, NEVER);
+  const plan = await planAlone(repository.gitDir, commit, settings, NEVER);
   return recipeOf(plan, { ...BY, ...by }).digest;
 }
 

@@ -4,8 +4,8 @@ import type { RequestListener } from 'node:http';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { toRepositoryName } from '../../../src/address/label.ts';
-import { Mirror, PATIENCE } from '../../../src/source/mirror.ts';
-import type { Access } from '../../../src/source/remote.ts';
+import { Mirror, PATIENCE } from '../../../src/mirror/mirror.ts';
+import type { Access } from '../../../src/mirror/remote-access.ts';
 import { GitRepository, TemporaryFolder } from '../fixtures/git-repository.ts';
 import {
   behindToken,

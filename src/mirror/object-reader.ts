@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
+import { ByteReader } from './byte-reader.ts';
 import type { CommitId } from './commit-id.ts';
-import { ByteReader, runGit } from './objects.ts';
+import { runGit } from './git-process.ts';
 
 /** The questions of one first visit come within a moment. */
 const KEEP_MS = 1000;

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { CommitId } from '../../../src/source/commit-id.ts';
-import { toCommitId } from '../../../src/source/commit-id.ts';
-import { CommitSet } from '../../../src/source/commit-set.ts';
-import { parseRefs, RefTable } from '../../../src/source/ref-table.ts';
+import type { CommitId } from '../../../src/mirror/commit-id.ts';
+import { toCommitId } from '../../../src/mirror/commit-id.ts';
+import { CommitSet } from '../../../src/mirror/commit-set.ts';
+import { parseRefs, RefTable } from '../../../src/mirror/ref-table.ts';
 
 const id = (digits: string) => digits.padEnd(40, '0') as CommitId;
 const ONE = id('1111111a');

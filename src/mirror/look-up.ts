@@ -3,20 +3,15 @@ import type { Mirror } from './mirror.ts';
 import type { Found } from './ref-table.ts';
 
 /** How fresh a mirror is kept, and how long a visitor may wait for that. */
-export interface Freshness {
+export const FRESHNESS = {
   /** A branch's tip is at most so old; an unknown ref makes pool fetch at most so often. */
-  refreshMs: number;
-  /** A visitor of a ref that is known waits at most so long for a fresher answer. */
-  knownWaitMs: number;
-  /** A visitor of a ref that is unknown waits at most so long for the shared fetch. */
-  unknownWaitMs: number;
-}
-
-export const FRESHNESS: Freshness = {
   refreshMs: 10_000,
+  /** A visitor of a ref that is known waits at most so long for a fresher answer. */
   knownWaitMs: 2000,
+  /** A visitor of a ref that is unknown waits at most so long for the shared fetch. */
   unknownWaitMs: 10_000,
 };
+export type Freshness = typeof FRESHNESS;
 
 /**
  * Looks a ref up in a mirror, which is fetched first where it is too old to be believed. A full id

@@ -90,9 +90,12 @@ export async function accessProblem({
     return 'the variable that "tokenEnv" names is not set; set it where pool is started';
   for (const key of ['sshKey', 'knownHosts', 'tokenFile', 'caFile'] as const) {
     const path = given[key];
-    const code = path === undefined ? undefined : await unreadable(path);
-    if (code !== undefined)
+    try {
+      if (path !== undefined) await mayOpen(path, constants.R_OK);
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code ?? 'not readable';
       return `the file that "${key}" names cannot be read (${code}); mend its path, or let the user who runs pool read it`;
+    }
   }
   return undefined;
 }
@@ -125,15 +128,6 @@ function settingsFor({ url, access = {} }: Repository, real: string): string {
 }
 
 /** As git's configuration has it. */
-function quote(text: string): string {
+export function quote(text: string): string {
   return `"${text.replaceAll(/["\\]/g, String.raw`\$&`)}"`;
-}
-
-async function unreadable(path: string): Promise<string | undefined> {
-  try {
-    await mayOpen(path, constants.R_OK);
-    return undefined;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code ?? 'not readable';
-  }
 }

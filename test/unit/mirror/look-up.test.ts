@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import type { CommitId } from '../../../src/source/commit-id.ts';
-import { CommitSet } from '../../../src/source/commit-set.ts';
-import { FRESHNESS, lookUp } from '../../../src/source/look-up.ts';
-import type { Mirror } from '../../../src/source/mirror.ts';
-import { parseRefs, RefTable } from '../../../src/source/ref-table.ts';
+import type { CommitId } from '../../../src/mirror/commit-id.ts';
+import { CommitSet } from '../../../src/mirror/commit-set.ts';
+import { FRESHNESS, lookUp } from '../../../src/mirror/look-up.ts';
+import type { Mirror } from '../../../src/mirror/mirror.ts';
+import { parseRefs, RefTable } from '../../../src/mirror/ref-table.ts';
 import { NEVER } from '../fixtures/until.ts';
 
 const ONE = '1'.repeat(40) as CommitId;

@@ -4,7 +4,7 @@ import {
   likelyPrefix,
   resolveRemote,
   toRemotePlace,
-} from '../../../src/source/remote-place.ts';
+} from '../../../src/mirror/remote-place.ts';
 
 describe('a remote is below a prefix', () => {
   it.each([

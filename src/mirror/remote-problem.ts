@@ -1,5 +1,6 @@
+import { PreviewError } from '../errors.ts';
 import { plainText } from '../plain-text.ts';
-import type { Repository } from './remote.ts';
+import type { Repository } from './remote-access.ts';
 
 /** Who was asked, as an operator would write it. */
 interface Asked {
@@ -116,6 +117,15 @@ export function explainRemote(error: unknown, { url, access }: Repository): stri
   const line = lines.find((one) => /^(fatal|error): /.test(one)) ?? lines.at(-1);
   const words = line?.replace(/^(fatal|error): /, '').replace(/\.+$/, '');
   return words?.trim() ?? 'git failed without a word';
+}
+
+/** The failure of a repository that a fetch could not read. */
+export function unreadable({ url }: Repository, problem: string): PreviewError {
+  return new PreviewError(
+    'repository-unreadable',
+    `The repository ${url} cannot be read: ${problem}.`,
+    `"pool doctor", run as the user who runs pool, looks again; docs/configuration.md tells of keys and tokens.`,
+  );
 }
 
 function askedOf(url: string, hasToken: boolean): Asked {

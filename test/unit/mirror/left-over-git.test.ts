@@ -5,8 +5,8 @@ import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { toRepositoryName } from '../../../src/address/label.ts';
-import { endLeftOverGit } from '../../../src/source/left-over-git.ts';
-import { Mirror } from '../../../src/source/mirror.ts';
+import { endLeftOverGit } from '../../../src/mirror/left-over-git.ts';
+import { Mirror } from '../../../src/mirror/mirror.ts';
 import { GitRepository, TemporaryFolder } from '../fixtures/git-repository.ts';
 import { NEVER } from '../fixtures/until.ts';
 

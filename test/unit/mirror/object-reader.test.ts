@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { expectQuestions, readText, readTopFile } from '../../../src/source/object-reader.ts';
+import { expectQuestions, readText, readTopFile } from '../../../src/mirror/object-reader.ts';
 import { GitRepository } from '../fixtures/git-repository.ts';
 import { NEVER, until } from '../fixtures/until.ts';
 

@@ -2,9 +2,15 @@ import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PreviewError } from '../errors.ts';
 import { plainLine } from '../plain-text.ts';
-import type { LfsPointer } from './lfs.ts';
-import { type Repository, remoteEnvironment } from './remote.ts';
-import { runGit, type Tree } from './objects.ts';
+import { runGit } from './git-process.ts';
+import { quote, type Repository, remoteEnvironment } from './remote-access.ts';
+
+/** A file that Git LFS keeps, as the pointer in the commit names it. */
+export interface LfsPointer {
+  /** The SHA-256 of its bytes. */
+  id: string;
+  size: number;
+}
 
 /** Slower than this a preview is not waited for; git-lfs itself gives up a connection that is silent. */
 const FETCH_LIMIT_MS = 10 * 60_000;
@@ -17,7 +23,7 @@ const STORE_LIMIT = 20 * 2 ** 30;
  * anybody's commit is there to be read.
  */
 export async function fetchLfs(
-  { gitDir, repository }: Tree,
+  { gitDir, repository }: { gitDir: string; repository: Repository },
   wanted: readonly LfsPointer[],
   signal: AbortSignal,
 ): Promise<void> {
@@ -52,17 +58,12 @@ async function makeRepository(folder: string, store: string, url: string): Promi
 	bare = true
 	hooksPath = /dev/null
 [remote "origin"]
-	url = ${quoted(url)}
+	url = ${quote(url)}
 [lfs]
-	storage = ${quoted(store)}
+	storage = ${quote(store)}
 	basictransfersonly = true
 `;
   await writeFile(join(folder, 'config'), config);
-}
-
-/** As git's configuration has it. */
-function quoted(text: string): string {
-  return `"${text.replaceAll(/["\\]/g, '\\$&')}"`;
 }
 
 /** A commit with a file for each pointer, for `git fast-import`. */

@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import type { RepositoryName } from '../address/label.ts';
 import { PreviewError } from '../errors.ts';
 import type { CommitId } from './commit-id.ts';
-import { Mirror, PATIENCE, unreadable } from './mirror.ts';
-import { remoteKey, type Repository } from './remote.ts';
+import { Mirror, PATIENCE } from './mirror.ts';
+import { remoteKey, type Repository } from './remote-access.ts';
+import { unreadable } from './remote-problem.ts';
 
 /** Remotes of submodules that one pool copies: their names come out of commits. */
 const MIRROR_LIMIT = 200;
