@@ -7,7 +7,7 @@ import { PreviewError } from '../errors.ts';
 import { plainLine } from '../plain-text.ts';
 import { CommitSet } from './commit-set.ts';
 import { gitEnvironment } from './git-environment.ts';
-import { endMarked, FETCHING, removeHalfWritten } from './left-over-git.ts';
+import { endMarked, FETCHING, removeHalfFetched, removeHalfWritten } from './left-over-git.ts';
 import { parseRefs, RefTable } from './ref-table.ts';
 import { explainRemote } from './remote-problem.ts';
 import { transportOf } from './remote-url.ts';
@@ -247,6 +247,8 @@ export class Mirror {
       return undefined;
     } catch (error) {
       await endMarked(`${FETCHING}=${this.folder}`);
+      // Half a pack of each attempt would fill the disk, and keep it full.
+      await removeHalfFetched(this.folder).catch(() => {});
       return explainRemote(signal.aborted ? new Error('timed out') : error, this.repository);
     }
   }
