@@ -172,6 +172,8 @@ export async function openPool(
       logger,
     }),
   );
+  // Commands are answered before the front listens, and after.
+  let { port } = config.listen;
   const front = createFront({
     domains: config.domains,
     routes,
@@ -195,6 +197,7 @@ export async function openPool(
   };
   void watchContainers(engine, instance, listener, signal);
   await listen(front, config.listen);
+  ({ port } = front.address() as AddressInfo);
 
   /** The URL of a host name as visitors reach it. */
   function urlAt(hostname: string): string {
@@ -203,7 +206,7 @@ export async function openPool(
     return url.href;
   }
   function listened(): URL {
-    return new URL(`http://${config.domains[0]}:${(front.address() as AddressInfo).port}`);
+    return new URL(`http://${config.domains[0]}:${port}`);
   }
   opening.move();
   return {

@@ -19,6 +19,9 @@ const LOGIN =
 /** The step of either builder that looks for an image. */
 const LOOKS_FOR = /^(?:FROM (?:--\S+ )*|COPY .*--from=|\[internal\] load metadata for )(\S+)/i;
 
+/** The step of either builder that fetches what ADD names by a URL, which BuildKit shows alone. */
+const ADDS = /^(?:ADD (?:--\S+ )*)?((?:https?|git|ssh):\/\/[^\s#]+|git@[^\s#]+)/i;
+
 /**
  * Turns the sentence with which a builder ended into one for people. Messages differ between the
  * classic builder and BuildKit, and between engines; what matches nothing is passed on as it is.
@@ -53,6 +56,14 @@ export function explainBuild(
       reachedNoHost(output)
         ? 'It needs a host that builds on this engine do not reach. See to that, then retry.'
         : 'Read the end of the log, mend it in a new commit, and visit that one.',
+    );
+  }
+  const added = ADDS.exec(step ?? '')?.[1];
+  if (added !== undefined && (said.includes(added) || /invalid response status/.test(said))) {
+    return told(
+      'build-failed',
+      `What the Dockerfile ADDs cannot be fetched: ${what}.`,
+      'Check its URL, and that builds on this engine reach its host; then retry.',
     );
   }
   const image = LOOKS_FOR.exec(step ?? '')?.[1];

@@ -57,6 +57,7 @@ async function send(verb: Verb, what: object, dataDir: string): Promise<Incoming
     return response;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ECONNRESET') throw ended();
     if (code === 'EACCES') {
       const next = 'Run this as the user who runs pool.';
       throw new CommandError(`You may not command the pool in ${dataDir}.`, next, EXIT.noPool);

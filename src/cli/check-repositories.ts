@@ -1,4 +1,5 @@
 import { stat } from 'node:fs/promises';
+import { environmentProblems } from '../config/environment.ts';
 import type { RepositoryConfig } from '../config/repository.ts';
 import { askRemote } from '../mirror/remote.ts';
 import { bad, type Finding, ok, warn } from './finding.ts';
@@ -17,7 +18,12 @@ export async function checkRepositories(
       problem === undefined
         ? ok(about, `${repository.url} answers`)
         : bad(about, `${repository.url} cannot be read: ${problem}`, 'Mend that, then look again.');
-    return [answer, ...(await openFiles(about, repository))];
+    const [unread, open] = await Promise.all([
+      environmentProblems([repository]),
+      openFiles(about, repository),
+    ]);
+    const none = unread.map(({ message }) => bad(about, message, 'Pool does not start before.'));
+    return [answer, ...none, ...open];
   });
   return (await Promise.all(asked)).flat();
 }

@@ -67,13 +67,16 @@ export async function variableNames(
 export async function environmentProblems(
   repositories: readonly RepositoryConfig[],
 ): Promise<Problem[]> {
-  const layers = repositories.flatMap((repository) => repository.layers);
-  const read = await Promise.all(layers.map(readLayer));
-  return read.flatMap(({ layer, problem }) =>
-    problem === undefined
-      ? []
-      : [{ key: 'envFile', message: `${layer.envFile} cannot be read (${problem})`, file: '' }],
-  );
+  const read = repositories.map(async ({ name, layers }) => {
+    const all = await Promise.all(layers.map(readLayer));
+    const unread = all.filter(({ problem }) => problem !== undefined);
+    return unread.map(({ layer: { envFile }, problem }) => ({
+      key: `envFile of ${name}`,
+      message: `${envFile} cannot be read (${problem}); make it, or mend its path`,
+      file: '',
+    }));
+  });
+  return (await Promise.all(read)).flat();
 }
 
 /** Whether a layer is meant for a ref: `release/*` for branches, `refs/tags/v*` for tags. */

@@ -40,8 +40,16 @@ export async function endMarked(mark: string): Promise<void> {
 
 /** Removes what killed processes left half-written in a mirror. Nobody else may be at work there. */
 export async function removeHalfWritten(folder: string): Promise<void> {
-  const files = await readdir(folder, { recursive: true });
-  const left = files.filter((file) => HALF_WRITTEN.test(file));
+  await remove(folder, (file) => HALF_WRITTEN.test(file));
+}
+
+/** The same after a fetch that failed, of git's own files alone: Git LFS may be at work beside it. */
+export async function removeHalfFetched(folder: string): Promise<void> {
+  await remove(folder, (file) => HALF_WRITTEN.test(file) && !file.startsWith('lfs/'));
+}
+
+async function remove(folder: string, isLeft: (file: string) => boolean): Promise<void> {
+  const left = (await readdir(folder, { recursive: true })).filter(isLeft);
   for (const file of left) await rm(join(folder, file), { recursive: true, force: true });
 }
 

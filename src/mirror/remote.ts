@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { SimpleGit } from 'simple-git';
 import { plainLine } from '../plain-text.ts';
 import { gitIn } from './git-process.ts';
-import { endMarked, FETCHING } from './left-over-git.ts';
+import { endMarked, FETCHING, removeHalfFetched } from './left-over-git.ts';
 import { makeFolder } from './mirror-folder.ts';
 import { accessProblem, type Repository, remoteEnvironment } from './remote-access.ts';
 import { explainRemote } from './remote-problem.ts';
@@ -55,6 +55,8 @@ export async function attempt(
     return undefined;
   } catch (error) {
     await endMarked(`${FETCHING}=${folder}`);
+    // Half a pack of each attempt would fill the disk, and keep it full.
+    await removeHalfFetched(folder).catch(() => {});
     return explainRemote(signal.aborted ? new Error('timed out') : error, repository);
   }
 }

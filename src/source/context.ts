@@ -175,7 +175,7 @@ function noFolder(path: string): PreviewError {
 
 function noDockerfile(tree: readonly TreeEntry[], wanted: string): PreviewError {
   const elsewhere = tree
-    .map((entry) => entry.path)
+    .flatMap(({ mode, path }) => (/^1[02]0/.test(mode) ? [path] : []))
     .filter((path) => /(^|\/)(dockerfile|containerfile)([.-][^/]*)?$|\.dockerfile$/i.test(path))
     .slice(0, 5);
   const found = elsewhere.length > 0 ? ` It has ${elsewhere.join(', ')}.` : '';
@@ -183,10 +183,14 @@ function noDockerfile(tree: readonly TreeEntry[], wanted: string): PreviewError 
     wanted === DOCKERFILE
       ? `This commit has no Dockerfile at its top.${found}`
       : `This commit has no file ${wanted} to be its Dockerfile.${found}`;
-  const isLink = tree.some(({ path, mode }) => path === wanted && mode === '120000');
+  const there = tree.find(({ path }) => path === wanted);
+  const other =
+    there?.mode === '120000'
+      ? `${wanted} is a link that leads to no file of this commit.`
+      : there && `${wanted} of this commit is no file but a folder.${found}`;
   return new PreviewError(
     'no-dockerfile',
-    isLink ? `${wanted} is a link that leads to no file of this commit.` : missing,
+    other ?? missing,
     'Commit one there or name the right one in .pool.yml, and visit that commit; or name it for all commits, with "dockerfile" and "context" of its repository in pool.config.ts.',
   );
 }

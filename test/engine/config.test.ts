@@ -154,8 +154,10 @@ test('a configuration file that is wrong is told with its place and exits with 2
 
   mkdirSync(join(folder.path, '.git'));
   const missing = await serveWith(
-    "export default { repositories: [{ url: '.', envFile: 'none.env' }] };",
+    "export default { repositories: [{ name: 'shop', url: '.', envFile: 'none.env' }] };",
   );
   expect(missing).toMatchObject({ code: 2 });
-  expect(missing.errors).toContain('none.env cannot be read (ENOENT)');
+  expect(missing.errors).toMatch(
+    /envFile of shop: \S+none\.env cannot be read \(ENOENT\); make it, or mend its path/,
+  );
 });

@@ -22,7 +22,7 @@ describe('a pool that comes back', () => {
       await using cleanUp = new AsyncDisposableStack();
       cleanUp.defer(async () => await removeInstance(engine, instance));
       const ready = await repository.commit(page('Still here'));
-      const building = await repository.commit(page('Cut off', [fresh('sleep 3')]));
+      const building = await repository.commit(page('Cut off', [fresh('sleep 4')]));
       const port = 18_080 + Math.floor(Math.random() * 1000);
       const args = [
         '--repository',
@@ -56,7 +56,14 @@ describe('a pool that comes back', () => {
         await until('the build runs', () =>
           pool.errors.includes(`commit=${building} phase=building`),
         );
+        const waited = PoolProcess.run(['wait', building, '--data-dir', data.path]);
+        await sleep(1000);
         expect(await pool.end(signal)).toBe(signal === 'SIGKILL' ? 'SIGKILL' : 0);
+        expect(await waited, 'who waits is told').toMatchObject(
+          signal === 'SIGKILL'
+            ? { code: 5, errors: expect.stringContaining('ended before its answer') as string }
+            : { code: 1, errors: expect.stringContaining('Pool stopped this work') as string },
+        );
       }
 
       const begun = Date.now();

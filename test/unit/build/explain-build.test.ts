@@ -238,6 +238,31 @@ describe('the sentence with which a builder ended is told in words', () => {
     );
   });
 
+  it.each([
+    ['https://example.org/a.tar', 'failed to load cache key: invalid response status 404'],
+    ['https://example.org/a.tar', 'Get "https://example.org/a.tar": dial tcp: no such host'],
+    ['https://example.org/a.git', 'failed to fetch remote https://example.org/a.git: i/o timeout'],
+    [
+      'ADD --chown=1 https://example.org/a.tar /a',
+      'ADD failed: failed to GET https://example.org/a.tar with status 404 Not Found',
+    ],
+  ])(
+    'what the step %s could not fetch is neither an image nor a file of the context',
+    (step, said) => {
+      expect(explainBuild(said, step)).toMatchObject({
+        code: 'build-failed',
+        message: expect.stringMatching(/^What the Dockerfile ADDs cannot be fetched: /),
+        next: expect.stringMatching(/^Check its URL, /),
+      });
+    },
+  );
+
+  it('an image is told as one, whatever was fetched beside it', () => {
+    const said =
+      'failed to do request: Head "https://registry.example/v2/x": dial tcp: i/o timeout';
+    expect(explainBuild(said, 'https://example.org/a.tar').code).toBe('base-image');
+  });
+
   it('where no step was told', () => {
     expect(explainBuild('exit code: 1', undefined).message).toBe('A step ended with exit code 1.');
   });

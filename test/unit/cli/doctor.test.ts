@@ -36,9 +36,10 @@ it('each repository is asked, and secrets that others may read are told', async 
   const url = httpsUrl(server, remote.path);
   const tokenFile = join(folder.path, 'token');
   writeFileSync(tokenFile, TOKEN, { mode: 0o644 });
+  const envFile = join(folder.path, 'none.env');
   const parsed = parseConfig({
     repositories: [
-      remote.path,
+      { url: remote.path, envFile },
       { name: 'open', url, caFile: certificate.caFile, tokenFile },
       { name: 'shut', url, caFile: certificate.caFile },
       { name: 'strange', url },
@@ -49,6 +50,11 @@ it('each repository is asked, and secrets that others may read are told', async 
   const findings = await checkRepositories(repositories);
   expect(findings.map(({ state, about, words }) => [state, about, words])).toEqual([
     ['ok', `repository ${repositories[0]?.name}`, `${remote.path} answers`],
+    [
+      'bad',
+      `repository ${repositories[0]?.name}`,
+      `${envFile} cannot be read (ENOENT); make it, or mend its path`,
+    ],
     ['ok', 'repository open', `${url} answers`],
     ['warn', 'repository open', `${tokenFile} is open to others`],
     ['bad', 'repository shut', expect.stringContaining('asks for a password')],

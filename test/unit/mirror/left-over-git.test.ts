@@ -1,7 +1,8 @@
 import { execFileSync, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { toRepositoryName } from '../../../src/address/label.ts';
@@ -67,6 +68,27 @@ describe('a mirror whose git was killed in the middle', () => {
     expect(mirror.table.find('main')).toMatchObject({ commit: second });
     const files = await readdir(folder, { recursive: true });
     expect(files.filter((name) => /\.lock$|tmp/.test(name))).toEqual([]);
+  });
+
+  it('has nothing half-written left after a fetch that broke off', async () => {
+    using remote = new GitRepository();
+    using parent = new TemporaryFolder();
+    await remote.commit({ a: '1' });
+    const mirror = await Mirror.open({ name: NAME, url: remote.path }, parent.path, NEVER);
+    await remote.commit({ a: randomBytes(500_000), b: randomBytes(400_000) });
+    remote.git(['repack', '-a', '-d', '--quiet']);
+    const packs = join(remote.gitDir, 'objects', 'pack');
+    const pack = (await readdir(packs)).find((name) => name.endsWith('.pack')) ?? expect.fail();
+    const damaged = await readFile(join(packs, pack));
+    await rm(join(packs, pack));
+    await writeFile(join(packs, pack), damaged.fill(0, 800_000, 810_000));
+    await mkdir(join(mirror.folder, 'lfs', 'fetch-x'), { recursive: true });
+    await writeFile(join(mirror.folder, 'packed-refs.lock'), 'half');
+    await mirror.refresh(NEVER);
+    expect(mirror.problem).toBeDefined();
+    const files = await readdir(mirror.folder, { recursive: true });
+    expect(files.filter((name) => /\.lock$|tmp/.test(name))).toEqual([]);
+    expect(files, 'Git LFS may be at work').toContain('lfs/fetch-x');
   });
 
   it('keeps branches that are called like what git leaves half-written', async () => {

@@ -305,7 +305,9 @@ describe('the commit may choose', () => {
     for (const dockerfile of ['outside', 'absolute', 'loop', 'web', 'nothing']) {
       await expect(open(repository, commit, { dockerfile })).rejects.toMatchObject({
         code: 'no-dockerfile',
-        message: expect.stringMatching(/no file \S+ to be its Dockerfile|leads to no file/),
+        message: expect.stringMatching(
+          /no file \S+ to be its Dockerfile|leads to no file|but a folder/,
+        ),
       });
     }
   });
@@ -386,12 +388,11 @@ describe('a commit without a Dockerfile at its top', () => {
 
   it('is refused where a folder has that name', async () => {
     using repository = new GitRepository();
-    const commit = await repository.commit({ 'Dockerfile/a': 'x' });
-    const told = await open(repository, commit).then(
-      () => 'opened',
-      ({ code }: { code: string }) => code,
-    );
-    expect(told).toBe('no-dockerfile');
+    const commit = await repository.commit({ 'Dockerfile/a': 'x', 'Dockerfile/Dockerfile': 'x' });
+    await expect(open(repository, commit)).rejects.toMatchObject({
+      code: 'no-dockerfile',
+      message: 'Dockerfile of this commit is no file but a folder. It has Dockerfile/Dockerfile.',
+    });
   });
 });
 
