@@ -11,7 +11,7 @@ const Origin = {
   base: z.string().optional(),
   /** The name of the image that CI made, where that was pulled. */
   pulled: z.string().optional(),
-  /** The name under which it was looked for in a registry that has no such image. */
+  /** The name under which it was looked for in vain, in a registry or in the engine alone. */
   missing: z.string().optional(),
   /** When it was built, in ms of the epoch. */
   builtAt: z.number().optional(),

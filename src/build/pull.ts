@@ -17,26 +17,32 @@ export interface PullRequest {
   tag: string;
   labels: Record<string, string>;
   logins: Logins;
+  /** Whether the engine alone is asked, and no registry. */
+  here: boolean;
 }
 
 /**
  * Pulls an image, and gives it pool's name and labels; the engine keeps no other name of it than it
- * had. Resolves with its id, or with `undefined` where the registry says that it has no such image.
+ * had. Resolves with its id, or with `undefined` where the registry (or the engine, where that alone
+ * is asked) has no such image.
  * Throws `registry` where the registry is away or refuses: nobody asked for a build instead.
  */
 export async function pullImage(
   engine: Engine,
-  { reference, tag, labels, logins }: PullRequest,
+  { reference, tag, labels, logins, here }: PullRequest,
   listener: BuildListener,
   limitMs: number,
   signal: AbortSignal,
 ): Promise<string | undefined> {
   const image = engine.docker.getImage(reference);
   const before = await idOf(engine, reference);
+  if (here && before === undefined) return undefined;
   const limit = AbortSignal.timeout(limitMs);
   try {
-    const login = await logins(registryOf(reference));
-    await pull(engine, reference, login, listener, AbortSignal.any([signal, limit]));
+    if (!here) {
+      const login = await logins(registryOf(reference));
+      await pull(engine, reference, login, listener, AbortSignal.any([signal, limit]));
+    }
   } catch (error) {
     if (signal.aborted) throw cancelled();
     if (limit.aborted) throw refused(reference, `it took longer than ${limitMs / 1000} s`);

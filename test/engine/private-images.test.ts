@@ -149,6 +149,17 @@ describe.each(['buildkit', 'classic'] as const)(
       await run('stop', made);
       expect((await pool.visit(made)).text, 'nothing is pulled twice').toContain('made-again');
 
+      const [, repo = '', tag = ''] = /^(.*):(.*)$/.exec(reference) ?? [];
+      const own = pool.engine.docker.getImage(`pool-${pool.instance}/shop:${made}`);
+      await own.tag({ repo, tag });
+      expect((await run('rebuild', made, '--no-pull')).code, 'no registry is asked').toBe(0);
+      expect((await pool.visit(made)).text, 'what the engine has').toContain('made-again');
+      await pool.engine.docker.getImage(reference).remove();
+      expect((await run('rebuild', made, '--no-pull')).code).toBe(0);
+      expect((await pool.visit(made)).text).toContain('built');
+      const why = await pool.visit(made, { path: '/_pool/', headers: { accept: 'text/html' } });
+      expect(why.text).toContain(`for there is no image ${reference} in this engine`);
+
       for (const commit of [made, other]) expect((await run('rm', commit)).code).toBe(0);
       const filters = { label: [`dev.pool.instance=${pool.instance}`] };
       expect(await pool.engine.docker.listImages({ filters })).toEqual([]);
