@@ -55,7 +55,7 @@ export function explainBuild(
         : 'Read the end of the log, mend it in a new commit, and visit that one.',
     );
   }
-  const image = LOOKS_FOR.exec(step ?? '')?.[1];
+  const image = imageOf(step);
   if (image !== undefined && LOGIN.test(said)) {
     return told('base-image', `A base image cannot be had: ${what}.`, howToLogIn(said, image));
   }
@@ -99,6 +99,11 @@ export function explainBuild(
     `The build failed: ${what}.`,
     'Read the end of the log, mend it in a new commit, and visit that one.',
   );
+}
+
+/** The image that a step looks for, as its Dockerfile spells it. */
+export function imageOf(step: string | undefined): string | undefined {
+  return LOOKS_FOR.exec(step ?? '')?.[1];
 }
 
 /** What to do where a registry wants to know who asks. */

@@ -6,7 +6,7 @@ import { engineError, isMissing } from '../engine/engine-error.ts';
 import { cancelled, PreviewError } from '../errors.ts';
 import { plainLine } from '../plain-text.ts';
 import { buildImage, type BuildListener } from './builder.ts';
-import { type Login, type Logins, registryOf } from './credentials.ts';
+import { type Login, loginOr, type Logins, registryOf } from './credentials.ts';
 import { type BuildMessage, readMessages } from './trace.ts';
 
 /** An image that somebody else made, to become one of pool's. */
@@ -38,17 +38,21 @@ export async function pullImage(
   const before = await idOf(engine, reference);
   if (here && before === undefined) return undefined;
   const limit = AbortSignal.timeout(limitMs);
+  const problems = new Map<string, Error>();
   try {
     if (!here) {
-      const login = await logins(registryOf(reference));
+      const login = await loginOr(problems, registryOf(reference), logins);
       await pull(engine, reference, login, listener, AbortSignal.any([signal, limit]));
     }
   } catch (error) {
     if (signal.aborted) throw cancelled();
     if (limit.aborted) throw refused(reference, `it took longer than ${limitMs / 1000} s`);
-    const failed = explainPull(error, reference, engine.platform);
+    // "There is none" is no word to build on where nobody told the registry who asks.
+    const [noLogin] = problems.values();
+    const failed = explainPull(error, reference, engine.platform) ?? noLogin;
     if (failed === undefined) return undefined;
-    throw failed;
+    const refusal = failed instanceof PreviewError && failed.code === 'registry';
+    throw refusal ? (noLogin ?? failed) : failed;
   }
   try {
     const { Os, Architecture } = await askEngine('looking at the image', image.inspect(), signal);
