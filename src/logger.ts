@@ -1,11 +1,15 @@
 /** Writes one event as one line: what happened, to what, and its details. */
 export type Logger = (event: string, ...fields: readonly object[]) => void;
 
-/** A logger of logfmt lines: time, event, `key=value`; values with spaces in JSON's quotes. */
+/**
+ * A logger of logfmt lines: time, event, `key=value`; values with spaces in JSON's quotes. What is
+ * `undefined` is left out: a line says what is known.
+ */
 export function logfmt(write: (line: string) => void): Logger {
   return (event, ...fields) => {
     const all = Object.entries(Object.assign({}, ...fields) as Record<string, unknown>);
-    const pairs = all.map(([key, value]) => `${key}=${format(value)}`);
+    const told = all.filter(([, value]) => value !== undefined);
+    const pairs = told.map(([key, value]) => `${key}=${format(value)}`);
     write(`${[new Date().toISOString(), event, ...pairs].join(' ')}\n`);
   };
 }

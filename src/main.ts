@@ -6,13 +6,19 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { formatLabel, type RepositoryName, toRepositoryName } from './address/label.ts';
 import { readLogins } from './build/credentials.ts';
-import { imageNames, removeImage } from './build/image.ts';
+import {
+  imageNames,
+  rebuildNames,
+  removeAllNameless,
+  removeImage,
+  removeName,
+} from './build/image.ts';
 import type { Config } from './config/config.ts';
 import { variableNames } from './config/environment.ts';
 import { controlListener } from './desk/control-listener.ts';
 import { deskListener } from './desk/desk.ts';
 import { controlSocket } from './desk/verbs.ts';
-import { connectEngine, exposedOn, isLoopback } from './engine/connect.ts';
+import { connectEngine, type Engine, exposedOn, isLoopback } from './engine/connect.ts';
 import { instanceOf } from './engine/labels.ts';
 import { createFront } from './front/front.ts';
 import { LIMITS } from './front/limits.ts';
@@ -186,8 +192,9 @@ export async function openPool(
     closing: signal,
   });
 
-  await previews.recover(new Set(mirrors.keys()));
   const say = (error: unknown) => logger('engine', { error });
+  const { gone } = await previews.recover(new Set(mirrors.keys()));
+  await clearKilledRebuilds(engine, instance, gone).catch(say);
   const listener = {
     died: (id: string) => void previews.containerDied(id),
     checked: (id: string) => void previews.healthChanged(id),
@@ -238,6 +245,19 @@ export async function openPool(
       lock[Symbol.dispose]();
     },
   };
+}
+
+/** Removes the images of rebuilds that a killed pool had begun, once their containers are `gone`. */
+async function clearKilledRebuilds(
+  engine: Engine,
+  instance: string,
+  gone: Promise<unknown>,
+): Promise<void> {
+  const names = await rebuildNames(engine, instance);
+  // There is seldom one, and who starts waits for nothing else.
+  if (names.length > 0) await gone;
+  await Promise.all(names.map(async (name) => await removeName(engine, name)));
+  await removeAllNameless(engine, instance);
 }
 
 /** What an image's name says: `<repository>:<commit>`. */

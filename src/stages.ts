@@ -120,7 +120,7 @@ export function bindStages(parts: StageParts): Stages {
       const begun = Date.now();
       const tag = imageName(shelf, anew ? rebuildTag(commit) : commit);
       const labels = imageLabels(shelf, commit, { digest: PULLED, base: reference, notes: [] });
-      const request = { reference, tag, labels, logins };
+      const request = { reference, tag, labels, logins, here: anew?.pull === false };
       const id = await pullImage(engine, request, listener, config.buildTimeoutMs, over);
       if (id === undefined) return undefined;
       return { id, build: { reused: true, pulled: reference, ms: Date.now() - begun } };

@@ -29,5 +29,10 @@ export function reachedNoHost(lines: readonly string[]): boolean {
   return lines.some((line) => NO_HOST.test(line));
 }
 
+/** Whether some line says that a file found no room on its disk. */
+export function foundNoRoom(lines: readonly string[]): boolean {
+  return lines.some((line) => /no space left on device|ENOSPC/i.test(line));
+}
+
 const NO_HOST =
   /could not resolve|unable to resolve|temporary failure (in name resolution|resolving)|EAI_AGAIN|ENOTFOUND|ENETUNREACH|no such host|UnknownHost|network is unreachable/i;

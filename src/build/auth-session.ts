@@ -7,7 +7,7 @@ import { setImmediate as tick } from 'node:timers/promises';
 import protobuf from 'protobufjs';
 import { askEngine } from '../engine/ask.ts';
 import type { Engine } from '../engine/connect.ts';
-import { hostOf, type Logins } from './credentials.ts';
+import { hostOf, loginOr, type Logins } from './credentials.ts';
 
 const definition = protobuf.loadSync(
   createRequire(import.meta.url).resolve('dockerode/lib/proto/auth.proto'),
@@ -27,8 +27,11 @@ const UNIMPLEMENTED = '12';
 /** What BuildKit asks back while it builds. */
 export interface AuthSession extends Disposable {
   id: string;
-  /** Why a login could not be looked up; the build's own error only says that there was none. */
-  readonly problem: Error | undefined;
+  /**
+   * Why logins could not be looked up, by host: nobody is told then who asks, which is enough for
+   * what is public; the error of a build that needed more only says that there was none.
+   */
+  readonly problems: ReadonlyMap<string, Error>;
 }
 
 /**
@@ -58,11 +61,11 @@ export async function openAuthSession(
     () => {},
   );
   const session = performServerHandshake(socket).on('error', () => {});
-  let problem: Error | undefined;
+  const problems = new Map<string, Error>();
+  const known: Logins = async (host) => await loginOr(problems, host, logins);
   session.on('stream', (stream, { ':path': path }) => {
     stream.on('error', () => {});
-    answer(stream, path, logins).catch((error: unknown) => {
-      problem = error as Error;
+    answer(stream, path, known).catch(() => {
       if (!stream.destroyed)
         stream.respond({ ...GRPC, 'grpc-status': UNKNOWN }, { endStream: true });
     });
@@ -71,9 +74,7 @@ export async function openAuthSession(
   await tick();
   return {
     id,
-    get problem() {
-      return problem;
-    },
+    problems,
     [Symbol.dispose]() {
       session.destroy(undefined, constants.NGHTTP2_NO_ERROR);
       socket.destroy();

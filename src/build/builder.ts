@@ -3,11 +3,11 @@ import type { Engine } from '../engine/connect.ts';
 import { engineError } from '../engine/engine-error.ts';
 import { openAuthSession } from './auth-session.ts';
 import { cancelled, PreviewError } from '../errors.ts';
-import { type Logins, loginsOf } from './credentials.ts';
+import { type Logins, loginsOf, registryOf } from './credentials.ts';
 import { BuildKitTrace } from './buildkit-trace.ts';
 import type { Image } from './image.ts';
 import { ClassicTrace } from './classic-trace.ts';
-import { explainBuild } from './explain-build.ts';
+import { explainBuild, imageOf } from './explain-build.ts';
 import { type BuildProgress, cutShort, readMessages, type Trace } from './trace.ts';
 
 const NO_ACCESS = { hosts: [], logins: () => Promise.resolve(undefined) };
@@ -92,7 +92,8 @@ async function run(
   for await (const message of readMessages(answer)) {
     if (message.error !== undefined) {
       const step = trace.failedStep ?? trace.progress.step;
-      throw login.problem ?? explainBuild(message.error, step, trace.said);
+      const explained = explainBuild(message.error, step, trace.said);
+      throw problemBehind(explained, step, message.error, login.problems) ?? explained;
     }
     const lines = trace.read(message);
     listener.lines(lines);
@@ -107,16 +108,30 @@ async function logIn(
   engine: Engine,
   { hosts, logins }: NonNullable<BuildRequest['access']>,
   signal: AbortSignal,
-): Promise<Disposable & { options: object; problem?: Error | undefined }> {
-  const nothing = { problem: undefined, [Symbol.dispose]() {} };
+): Promise<Disposable & { options: object; problems: ReadonlyMap<string, Error> }> {
+  const problems = new Map<string, Error>();
+  const nothing = { problems, [Symbol.dispose]() {} };
   if (!engine.buildKit)
-    return { ...nothing, options: { registryconfig: await loginsOf(hosts, logins) } };
+    return { ...nothing, options: { registryconfig: await loginsOf(hosts, logins, problems) } };
   // As a number the version asks for BuildKit without the session that dockerode would open.
   const version = 2;
   if (hosts.length === 0) return { ...nothing, options: { version } };
   const allowed: Logins = async (host) => (hosts.includes(host) ? await logins(host) : undefined);
   const session = await openAuthSession(engine, allowed, signal);
   return Object.assign(session, { options: { version, session: session.id } });
+}
+
+/** Why there was no login, where a build failed for want of an image of just that registry. */
+function problemBehind(
+  { code }: PreviewError,
+  step: string | undefined,
+  said: string,
+  problems: ReadonlyMap<string, Error>,
+): Error | undefined {
+  if (code !== 'base-image') return undefined;
+  const image = imageOf(step);
+  const registry = image && registryOf(image);
+  return [...problems].find(([host]) => host === registry || said.includes(host))?.[1];
 }
 
 /** Hands the context over. The classic builder reports some faults of a Dockerfile as HTTP 400 or 500. */

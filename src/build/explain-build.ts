@@ -2,7 +2,7 @@ import { diskFull } from '../engine/engine-error.ts';
 import { type ErrorCode, PreviewError } from '../errors.ts';
 import { registryOf } from './credentials.ts';
 import { plainLine } from '../plain-text.ts';
-import { itSaid, reachedNoHost } from '../telling-line.ts';
+import { foundNoRoom, itSaid, reachedNoHost } from '../telling-line.ts';
 
 /** How builders say that a Dockerfile is not one. What stands between is bounded: a path may repeat a word. */
 const UNPARSED =
@@ -53,9 +53,7 @@ export function explainBuild(
     return told(
       'build-failed',
       `${at} ended with exit code ${exit[1]}${killed}${itSaid(output)}.`,
-      reachedNoHost(output)
-        ? 'It needs a host that builds on this engine do not reach. See to that, then retry.'
-        : 'Read the end of the log, mend it in a new commit, and visit that one.',
+      whatToDo(output),
     );
   }
   const added = ADDS.exec(step ?? '')?.[1];
@@ -66,7 +64,7 @@ export function explainBuild(
       'Check its URL, and that builds on this engine reach its host; then retry.',
     );
   }
-  const image = LOOKS_FOR.exec(step ?? '')?.[1];
+  const image = imageOf(step);
   if (image !== undefined && LOGIN.test(said)) {
     return told('base-image', `A base image cannot be had: ${what}.`, howToLogIn(said, image));
   }
@@ -110,6 +108,20 @@ export function explainBuild(
     `The build failed: ${what}.`,
     'Read the end of the log, mend it in a new commit, and visit that one.',
   );
+}
+
+/** The image that a step looks for, as its Dockerfile spells it. */
+export function imageOf(step: string | undefined): string | undefined {
+  return LOOKS_FOR.exec(step ?? '')?.[1];
+}
+
+/** What to do about a step that failed, by what it wrote. */
+function whatToDo(output: readonly string[]): string {
+  if (reachedNoHost(output))
+    return 'It needs a host that builds on this engine do not reach. See to that, then retry.';
+  return foundNoRoom(output)
+    ? 'Most likely the engine\'s disk is full: free some room ("docker system df" shows what takes it), then retry.'
+    : 'Read the end of the log, mend it in a new commit, and visit that one.';
 }
 
 /** What to do where a registry wants to know who asks. */

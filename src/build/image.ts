@@ -11,7 +11,7 @@ const Origin = {
   base: z.string().optional(),
   /** The name of the image that CI made, where that was pulled. */
   pulled: z.string().optional(),
-  /** The name under which it was looked for in a registry that has no such image. */
+  /** The name under which it was looked for in vain, in a registry or in the engine alone. */
   missing: z.string().optional(),
   /** When it was built, in ms of the epoch. */
   builtAt: z.number().optional(),
@@ -165,6 +165,26 @@ export async function removeNameless({ docker }: Engine, id: string): Promise<vo
   const image = docker.getImage(id);
   const { RepoTags: names } = await askEngine('looking at the old image', image.inspect());
   if (names.length === 0) await askEngine('removing the old image', image.remove());
+}
+
+/** The names of images of rebuilds that did not come to their end. */
+export async function rebuildNames({ docker }: Engine, instance: string): Promise<string[]> {
+  const reference = [`pool-${instance}/*:${rebuildTag('*')}`];
+  const listed = docker.listImages({ filters: { reference } });
+  const names = (await askEngine('looking for rebuilds', listed)).flatMap(
+    ({ RepoTags }) => RepoTags ?? [],
+  );
+  return names.filter((name) => name.includes(`:${rebuildTag('')}`));
+}
+
+/**
+ * Removes this pool's images that have no name and run nothing: a rebuild that was killed left them.
+ * At a start only, for a build's image has no name for a moment. Of the classic builder's nobody can
+ * tell whose they are: they have no label.
+ */
+export async function removeAllNameless({ docker }: Engine, instance: string): Promise<void> {
+  const filters = { dangling: ['true'], label: [`${LABEL.instance}=${instance}`] };
+  await askEngine('removing old images', docker.pruneImages({ filters }));
 }
 
 /** Gives an image one more name, by which another commit finds it. */

@@ -6,7 +6,7 @@ import { engineError, isMissing } from '../engine/engine-error.ts';
 import { cancelled, PreviewError } from '../errors.ts';
 import { plainLine } from '../plain-text.ts';
 import { buildImage, type BuildListener } from './builder.ts';
-import { type Login, type Logins, registryOf } from './credentials.ts';
+import { type Login, loginOr, type Logins, registryOf } from './credentials.ts';
 import { type BuildMessage, readMessages } from './trace.ts';
 
 /** An image that somebody else made, to become one of pool's. */
@@ -17,32 +17,42 @@ export interface PullRequest {
   tag: string;
   labels: Record<string, string>;
   logins: Logins;
+  /** Whether the engine alone is asked, and no registry. */
+  here: boolean;
 }
 
 /**
  * Pulls an image, and gives it pool's name and labels; the engine keeps no other name of it than it
- * had. Resolves with its id, or with `undefined` where the registry says that it has no such image.
+ * had. Resolves with its id, or with `undefined` where the registry (or the engine, where that alone
+ * is asked) has no such image.
  * Throws `registry` where the registry is away or refuses: nobody asked for a build instead.
  */
 export async function pullImage(
   engine: Engine,
-  { reference, tag, labels, logins }: PullRequest,
+  { reference, tag, labels, logins, here }: PullRequest,
   listener: BuildListener,
   limitMs: number,
   signal: AbortSignal,
 ): Promise<string | undefined> {
   const image = engine.docker.getImage(reference);
   const before = await idOf(engine, reference);
+  if (here && before === undefined) return undefined;
   const limit = AbortSignal.timeout(limitMs);
+  const problems = new Map<string, Error>();
   try {
-    const login = await logins(registryOf(reference));
-    await pull(engine, reference, login, listener, AbortSignal.any([signal, limit]));
+    if (!here) {
+      const login = await loginOr(problems, registryOf(reference), logins);
+      await pull(engine, reference, login, listener, AbortSignal.any([signal, limit]));
+    }
   } catch (error) {
     if (signal.aborted) throw cancelled();
     if (limit.aborted) throw refused(reference, `it took longer than ${limitMs / 1000} s`);
-    const failed = explainPull(error, reference, engine.platform);
+    // "There is none" is no word to build on where nobody told the registry who asks.
+    const [noLogin] = problems.values();
+    const failed = explainPull(error, reference, engine.platform) ?? noLogin;
     if (failed === undefined) return undefined;
-    throw failed;
+    const refusal = failed instanceof PreviewError && failed.code === 'registry';
+    throw refusal ? (noLogin ?? failed) : failed;
   }
   try {
     const { Os, Architecture } = await askEngine('looking at the image', image.inspect(), signal);

@@ -1,40 +1,14 @@
-import { execFile } from 'node:child_process';
 import { lookup } from 'node:dns/promises';
 import { access, constants, readFile, stat, statfs } from 'node:fs/promises';
 import { BlockList, createServer } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import { promisify } from 'node:util';
 import type { Config } from '../config/config.ts';
 import { controlSocket } from '../desk/verbs.ts';
 import { somebodyListensOn } from '../listen.ts';
 import { bad, type Finding, ok, warn } from './finding.ts';
 
-/** `git fetch --no-write-fetch-head` came with 2.29, and 2.30 is in every distribution that lives. */
-const OLDEST_GIT = [2, 30] as const;
-
 /** One larger image, or some small ones: below it the next build may be the last. */
 const LITTLE_ROOM = 2 * 2 ** 30;
-
-/** Whether git is there, and young enough. */
-export async function checkGit(): Promise<Finding> {
-  const next = `Install git ${OLDEST_GIT.join('.')} or later.`;
-  const answer = await promisify(execFile)('git', ['--version']).catch(() => undefined);
-  if (answer === undefined) return bad('git', 'is not there', next);
-  const [, major, minor] = /(\d+)\.(\d+)/.exec(answer.stdout) ?? [];
-  const old = Number(major) - OLDEST_GIT[0] || Number(minor) - OLDEST_GIT[1];
-  const version = answer.stdout.trim().replace('git version ', '');
-  return old >= 0 ? ok('git', version) : bad('git', `${version} is too old`, next);
-}
-
-/** Whether git-lfs is there for those repositories that are to be asked for its files. */
-export async function checkGitLfs({ repositories }: Config): Promise<Finding[]> {
-  const remote = repositories.filter(({ lfs, url }) => lfs && !url.startsWith('/'));
-  if (remote.length === 0) return [];
-  const answer = await promisify(execFile)('git', ['lfs', 'version']).catch(() => undefined);
-  if (answer !== undefined) return [ok('git-lfs', answer.stdout.trim().replace('git-lfs/', ''))];
-  const words = `is not there, and ${remote.map(({ name }) => name).join(', ')} may need it`;
-  return [bad('git-lfs', words, 'Install git-lfs, or take "lfs: true" out of the configuration.')];
-}
 
 /** Whether the data folder can be used, by nobody else, and has room. */
 export async function checkDataFolder({ dataDir }: Config): Promise<Finding[]> {

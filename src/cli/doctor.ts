@@ -1,14 +1,8 @@
 import { standingIn } from '../config/parse-config.ts';
 import { plainLine } from '../plain-text.ts';
 import { type Command, configOf, EXIT, print } from './command.ts';
-import {
-  checkDataFolder,
-  checkExposure,
-  checkGit,
-  checkGitLfs,
-  checkNames,
-  checkPort,
-} from './check-machine.ts';
+import { checkDataFolder, checkExposure, checkNames, checkPort } from './check-machine.ts';
+import { checkPrograms } from './check-programs.ts';
 import { checkRepositories } from './check-repositories.ts';
 import { repositoryAround, serve } from './serve.ts';
 
@@ -30,8 +24,8 @@ export const doctor: Command = {
     const repositories = config.repositories.filter(
       ({ url }) => around.length > 0 || url !== standingIn(),
     );
-    const looks = [checkGit(), checkEngine(config), checkDataFolder(config), checkNames(config)];
-    const more = [checkGitLfs(config), checkPort(config), checkExposure(config)];
+    const looks = [checkPrograms(config), checkEngine(config), checkDataFolder(config)];
+    const more = [checkNames(config), checkPort(config), checkExposure(config)];
     const asked = checkRepositories(repositories);
     const findings = (await Promise.all([...looks, ...more, asked])).flat();
     if (values['json'] === true) print(findings);

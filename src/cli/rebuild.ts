@@ -7,7 +7,10 @@ export const rebuild: Command = {
   name: 'rebuild',
   words: '<address> [--no-pull]',
   about: 'builds it anew, on newer base images and with no cached step',
-  flags: [{ name: 'no-pull', help: 'keep the base images that are here' }, ...POOL_FLAGS],
+  flags: [
+    { name: 'no-pull', help: 'ask no registry: keep the images that are here' },
+    ...POOL_FLAGS,
+  ],
   more: `What is ready serves until the new one answers, and goes on where that fails.
 It waits for the end, and may be ended before; "pool logs -f" shows the way.
 

@@ -1,10 +1,12 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import type { Config } from '../config/config.ts';
 import { standingIn } from '../config/parse-config.ts';
 import { environmentProblems } from '../config/environment.ts';
 import { PreviewError } from '../errors.ts';
-import { logfmt } from '../logger.ts';
+import { logfmt, type Logger } from '../logger.ts';
 import type { Pool } from '../main.ts';
+import { checkPrograms } from './check-programs.ts';
 import { type Asked, type Command, configOf, EXIT, UsageError } from './command.ts';
 
 /** `pool serve`: the one command that is the pool; all others talk to it. */
@@ -63,6 +65,7 @@ async function run({ values }: Asked): Promise<number> {
 
   const logger = logfmt((line) => process.stderr.write(line));
   const ended = untilSignal();
+  void warnOfPrograms(config, logger);
   // All other commands start without what only this one needs.
   const { openPool } = await import('../main.ts');
   try {
@@ -80,6 +83,13 @@ async function run({ values }: Asked): Promise<number> {
     process.exit(EXIT.failed);
   }
   return EXIT.ok;
+}
+
+/** Who starts a service seldom asks the doctor: its words on git and the like go into the log. */
+async function warnOfPrograms(config: Config, logger: Logger): Promise<void> {
+  for (const { state, about, words, next } of await checkPrograms(config)) {
+    if (state !== 'ok') logger('doctor', { about, words, next });
+  }
 }
 
 /** The links one wants first. */

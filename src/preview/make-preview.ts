@@ -17,7 +17,7 @@ export interface Wanted {
 
 /** A build of what may have been built before: with no cached step. */
 export interface Rebuild {
-  /** Whether the registry is asked for newer base images. */
+  /** Whether registries are asked, for newer base images and for what CI made. */
   pull: boolean;
   /** The container that serves on until the new image answers. */
   beside?: Endpoint;
@@ -34,7 +34,10 @@ export interface Stages {
   findImage(wanted: Wanted, signal: AbortSignal): Promise<Image | undefined>;
   /** The name of the image that CI made of the commit, where the operator says that it does. */
   madeElsewhere(wanted: Wanted): string | undefined;
-  /** Pulls that image; `undefined` where its registry has none. */
+  /**
+   * Pulls that image; `undefined` where its registry has none. For a rebuild that pulls nothing it
+   * is the one that the engine has under that name.
+   */
   pullImage(
     wanted: Wanted,
     reference: string,
@@ -137,9 +140,10 @@ async function obtainImage(
   signal: AbortSignal,
 ): Promise<Image> {
   const elsewhere = stages.madeElsewhere(wanted);
+  const here = rebuild?.pull === false;
   const pull = async (reference: string) => {
-    witness.tell({ type: 'building', pulling: true });
-    witness.lines([`pool: pulling ${reference}`]);
+    witness.tell({ type: 'building', ...(!here && { pulling: true }) });
+    witness.lines([`pool: ${here ? 'looking in the engine for' : 'pulling'} ${reference}`]);
     return await stages.pullImage(wanted, reference, rebuild, witness, signal);
   };
   if (elsewhere !== undefined) {
@@ -156,12 +160,11 @@ async function obtainImage(
   };
   const build = async () => {
     witness.tell({ type: 'building' });
-    if (elsewhere !== undefined) witness.lines([`pool: no image ${elsewhere}, so it is built`]);
+    const missing = elsewhere && (here ? `${elsewhere} in this engine` : elsewhere);
+    if (missing !== undefined) witness.lines([`pool: no image ${missing}, so it is built`]);
     const context = await stages.openContext(wanted, settings, signal);
     const image = await stages.buildImage(wanted, recipe, context, rebuild, witness, signal);
-    return elsewhere === undefined
-      ? image
-      : { ...image, build: { ...image.build, missing: elsewhere } };
+    return missing === undefined ? image : { ...image, build: { ...image.build, missing } };
   };
   // Another commit may have been built by this recipe while this one stood in the queue.
   const turn = async () => (await share()) ?? (await build());

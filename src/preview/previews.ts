@@ -129,9 +129,11 @@ export class Previews {
   /**
    * Takes over what an earlier process left in the engine: a container that runs is a preview
    * again, what ended, was never started or is a second one is removed. One of a repository that
-   * is served no longer is left alone, and said. Waits at most a second for their answers.
+   * is served no longer is left alone, and said. Waits at most a second for their answers, and not
+   * for what is removed: `gone` says when that is done.
    */
-  async recover(repositories: ReadonlySet<string>): Promise<void> {
+  async recover(repositories: ReadonlySet<string>): Promise<{ gone: Promise<unknown> }> {
+    const removed: Promise<void>[] = [];
     const adopted = new Map<Preview, Promise<void>>();
     // Of two the older one was ready: the other was to replace it, and nobody knows whether it can.
     const all = (await this.#containers.list()).toSorted((a, b) => a.createdAt - b.createdAt);
@@ -139,7 +141,7 @@ export class Previews {
       const preview = this.#previewOf(found, repositories);
       if (!found.running || (preview !== undefined && adopted.has(preview))) {
         // Nobody waits for it: whoever needs its name meanwhile waits for its end.
-        void this.#removeLeftOver(found);
+        removed.push(this.#removeLeftOver(found));
       } else if (preview === undefined) {
         const { id, repository, commit } = found;
         this.#logger('unserved', { container: id.slice(0, 12), repository, commit });
@@ -152,6 +154,7 @@ export class Previews {
         Promise.all(adopted.values()),
         sleep(ADOPTION_WAIT_MS, undefined, { ref: false }),
       ]);
+    return { gone: Promise.all(removed) };
   }
 
   #previewOf(

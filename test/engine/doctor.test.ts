@@ -1,10 +1,12 @@
-import { chmodSync, realpathSync } from 'node:fs';
+import { chmodSync, realpathSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { reaches } from '../../src/cli/check-engine.ts';
 import { connectEngine } from '../../src/engine/connect.ts';
 import { instanceOf } from '../../src/engine/labels.ts';
 import { GitRepository, TemporaryFolder } from '../unit/fixtures/git-repository.ts';
+import { until } from '../unit/fixtures/until.ts';
 import { page } from './fixtures/applications.ts';
 import { PoolProcess } from './fixtures/pool-process.ts';
 import { TestPool } from './fixtures/test-pool.ts';
@@ -88,4 +90,18 @@ test('what is bad is told with the next step, and exits with 1', async () => {
   expect(without.of('engine')?.words).toContain('No Docker engine answers');
   expect(without.of('engine')?.next).toContain('--engine');
   expect(without.of('git')).toMatchObject({ state: 'bad', words: 'is not there' });
+});
+
+test('a git that does not obey in all is told by the doctor, and in the log of a start', async () => {
+  using folder = new TemporaryFolder();
+  using repository = new GitRepository();
+  const script = `[ "$1" = --version ] && exec echo git version 2.39.3\nPATH="\${PATH#*:}" exec git "$@"`;
+  writeFileSync(join(folder.path, 'git'), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  const env = { PATH: `${folder.path}:${process.env['PATH']}` };
+  const args = ['--data-dir', join(folder.path, 'data'), '--listen', '127.0.0.1:0'];
+  const { code, of } = await examine(args, env);
+  expect([code, of('git')?.state]).toEqual([0, 'warn']);
+  expect(of('git')?.next).toContain('2.39.4');
+  await using pool = await PoolProcess.serve(['--repository', repository.path, ...args], '/', env);
+  await until('it is said', () => / doctor about=git words="2\.39\.3 may run/.test(pool.errors));
 });

@@ -151,6 +151,38 @@ test('an engine whose disk is full says so, serves on, and goes on by itself whe
   expect(await pool.containers()).toHaveLength(2);
 });
 
+test('a rebuild during which the disk fills up says so, what was there serves on, and it heals when there is room', async () => {
+  await using engine = await OwnEngine.start([], { size: '48m' });
+  using repository = new GitRepository();
+  const weigh = fresh('sleep 1 && dd if=/dev/zero of=/weight bs=1000 count=2000');
+  const ready = await repository.commit(page('Serves on', [weigh]));
+  await using pool = await TestPool.open([repository.path], { engine: engine.host });
+  const rebuilding = async () => (await pool.state(ready)).state.rebuild?.phase;
+  const there = async () => {
+    const images = await pool.engine.docker.listImages();
+    return [await pool.containers(), images].map((all) => all.map(({ Id }) => Id).toSorted());
+  };
+  const rebuild = { path: '/_pool/rebuild?pull=no', method: 'POST' };
+  await pool.visit(ready);
+  const before = await there();
+  {
+    await pool.visit(ready, rebuild);
+    await until('it builds', async () => (await rebuilding()) === 'building', 10_000);
+    using _ = engine.disk?.fill();
+    await until('it failed', async () => (await rebuilding()) === 'failed', 20_000);
+    expect((await pool.visit(ready)).text).toContain('Serves on');
+    const told = await pool.visit(ready, { path: '/_pool/', headers: { accept: 'text/html' } });
+    expect(told.text).toMatch(/what was there serves on[^]*disk is full[^]*docker system df/);
+    expect(await there(), 'nothing is left').toEqual(before);
+  }
+  await pool.visit(ready, rebuild);
+  await until('it is rebuilt', async () => (await rebuilding()) === undefined, 20_000);
+  expect((await pool.visit(ready)).text).toContain('Serves on');
+  const count = async () => (await there()).map((all) => all.length).join();
+  await until('the old ones are gone', async () => (await count()) === '1,2');
+  expect(await there()).not.toEqual(before);
+});
+
 test('a data folder on a full disk costs logs and history, and no preview', async () => {
   using folder = new TemporaryFolder();
   using disk = new SmallDisk(join(folder.path, 'data'), '2m');

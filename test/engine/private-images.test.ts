@@ -92,6 +92,7 @@ describe.each(['buildkit', 'classic'] as const)('with the %s builder', (builder)
   test('a helper is asked for the login of the one registry, and its failure is said', async () => {
     using repository = new GitRepository();
     const commit = await repository.commit(on(await registry.push('team/helped', '1')));
+    const other = await repository.commit(page('Needs no login', [fresh('true')]));
     const { host } = registry;
     process.env['DOCKER_CONFIG'] = registry.config({ credHelpers: { [host]: 'pool-test' } });
     await using pool = await TestPool.open([repository.path], { builder, registries: [host] });
@@ -99,6 +100,7 @@ describe.each(['buildkit', 'classic'] as const)('with the %s builder', (builder)
       code: 'registry',
       detail: expect.stringContaining('docker-credential-pool-test is not on the PATH') as string,
     });
+    expect((await pool.visit(other)).text, 'others are built').toContain('Needs no login');
     const { username: Username, password: Secret } = LOGIN;
     const answer = JSON.stringify({ ServerURL: host, Username, Secret });
     const script = `#!/bin/sh\nread host; [ "$1 $host" = "get ${host}" ] && echo '${answer}'\n`;
@@ -149,6 +151,17 @@ describe.each(['buildkit', 'classic'] as const)(
       await run('stop', made);
       expect((await pool.visit(made)).text, 'nothing is pulled twice').toContain('made-again');
 
+      const [, repo = '', tag = ''] = /^(.*):(.*)$/.exec(reference) ?? [];
+      const own = pool.engine.docker.getImage(`pool-${pool.instance}/shop:${made}`);
+      await own.tag({ repo, tag });
+      expect((await run('rebuild', made, '--no-pull')).code, 'no registry is asked').toBe(0);
+      expect((await pool.visit(made)).text, 'what the engine has').toContain('made-again');
+      await pool.engine.docker.getImage(reference).remove();
+      expect((await run('rebuild', made, '--no-pull')).code).toBe(0);
+      expect((await pool.visit(made)).text).toContain('built');
+      const why = await pool.visit(made, { path: '/_pool/', headers: { accept: 'text/html' } });
+      expect(why.text).toContain(`for there is no image ${reference} in this engine`);
+
       for (const commit of [made, other]) expect((await run('rm', commit)).code).toBe(0);
       const filters = { label: [`dev.pool.instance=${pool.instance}`] };
       expect(await pool.engine.docker.listImages({ filters })).toEqual([]);
@@ -167,6 +180,10 @@ describe.each(['buildkit', 'classic'] as const)(
       const refused = JSON.parse((await pool.visit(commit)).text) as { code: string; next: string };
       expect(refused.code).toBe('registry');
       expect(refused.next).toContain(`docker login ${registry.host}`);
+      const credHelpers = { [registry.host]: 'pool-gone' };
+      process.env['DOCKER_CONFIG'] = registry.config({ credHelpers });
+      const helper = 'docker-credential-pool-gone is not on the PATH';
+      expect((await pool.visit(commit)).text, 'nobody was asked who asks').toContain(helper);
       process.env['DOCKER_CONFIG'] = loggedIn(LOGIN.password);
       expect((await pool.visit(commit)).text, 'the next visit asks again').toContain('made-by-ci');
       const other = JSON.parse((await pool.visit(strange)).text) as { detail: string };

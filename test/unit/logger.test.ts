@@ -14,7 +14,7 @@ describe('one event is one line', () => {
     ['several words', { a: 'b c' }, 'a="b c"'],
     ['nothing', { a: '' }, 'a=""'],
     ['a number', { a: 1 }, 'a=1'],
-    ['what is not there', { a: undefined }, 'a=undefined'],
+    ['a word beside what is not there', { a: 'b', notes: undefined }, 'a=b'],
     ['quotes', { a: '"' }, String.raw`a="\""`],
     ['an equals sign', { a: 'b=c' }, 'a="b=c"'],
     ['lines', { a: 'b\nc\rd' }, String.raw`a="b\nc\rd"`],

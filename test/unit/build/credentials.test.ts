@@ -1,14 +1,26 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { hostOf, loginsOf, readLogins, registryOf } from '../../../src/build/credentials.ts';
+import {
+  HELPER_PATIENCE,
+  hostOf,
+  loginsOf,
+  readLogins,
+  registryOf,
+} from '../../../src/build/credentials.ts';
 import { TemporaryFolder } from '../fixtures/git-repository.ts';
+import { until } from '../fixtures/until.ts';
 
 const SECRET = 'swordfish';
 const base64 = (text: string) => Buffer.from(text).toString('base64');
 
 /** The logins of a file with this text, and of helpers that are these scripts. */
-function fixture(file: string, helpers: Record<string, string> = {}, env: NodeJS.ProcessEnv = {}) {
+function fixture(
+  file: string,
+  helpers: Record<string, string> = {},
+  env: NodeJS.ProcessEnv = {},
+  patience = HELPER_PATIENCE,
+) {
   const folder = new TemporaryFolder();
   mkdirSync(join(folder.path, '.docker'));
   writeFileSync(join(folder.path, '.docker/config.json'), file);
@@ -17,8 +29,8 @@ function fixture(file: string, helpers: Record<string, string> = {}, env: NodeJS
     writeFileSync(path, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
   }
   const PATH = `.:${folder.path}:/usr/bin:/bin`;
-  const logins = readLogins({ HOME: folder.path, PATH, ...env });
-  return { logins, [Symbol.dispose]: () => folder[Symbol.dispose]() };
+  const logins = readLogins({ HOME: folder.path, PATH, ...env }, patience);
+  return { logins, folder: folder.path, [Symbol.dispose]: () => folder[Symbol.dispose]() };
 }
 
 const ADA = { username: 'ada', password: SECRET };
@@ -141,7 +153,50 @@ describe('a helper', () => {
     await expect(opened.logins('r')).rejects.toThrow(message);
     await expect(opened.logins('r')).rejects.not.toThrow(SECRET);
   });
+
+  it('is asked once by all who want to know at one time, and anew by those who come later', async () => {
+    const count = `echo asked >>$HOME/count; sleep 0.1; ${says('ada')}`;
+    using opened = fixture(JSON.stringify({ credsStore: 'slow' }), { slow: count });
+    const hundred = Array.from({ length: 100 }, async () => await opened.logins('r'));
+    expect(new Set((await Promise.all(hundred)).map((one) => JSON.stringify(one))).size).toBe(1);
+    const asked = () =>
+      readFileSync(join(opened.folder, 'count'), 'utf8').split('asked').length - 1;
+    expect(asked()).toBe(1);
+    await opened.logins('r');
+    expect(asked()).toBe(2);
+  });
+
+  it('that hangs is ended with all that it started, and rests before it is asked again', async () => {
+    const mark = `sleep 9${Math.floor(Math.random() * 1e6)}`;
+    const hangs = `echo asked >>$HOME/count; ${mark} & wait`;
+    const patience = { limitMs: 150, restMs: 300 };
+    using opened = fixture(JSON.stringify({ credsStore: 'hangs' }), { hangs }, {}, patience);
+    const words = 'docker-credential-hangs did not answer within 0.15 s when it was asked for';
+    const hundred = Array.from({ length: 100 }, async () => await opened.logins('r'));
+    for (const one of await Promise.allSettled(hundred)) {
+      expect(one).toMatchObject({ reason: { message: expect.stringContaining(words) as string } });
+    }
+    await expect(opened.logins('r')).rejects.toThrow(words);
+    expect(readFileSync(join(opened.folder, 'count'), 'utf8')).toBe('asked\n');
+    await until('what it started is gone', () => !commandLines().includes(mark));
+    writeFileSync(join(opened.folder, 'docker-credential-hangs'), `#!/bin/sh\n${says('ada')}\n`);
+    await until('it is asked again', async () => {
+      const login = await opened.logins('r').catch(() => undefined);
+      return login !== undefined;
+    });
+  });
 });
+
+function commandLines(): string[] {
+  const pids = readdirSync('/proc').filter((name) => /^[0-9]+$/.test(name));
+  return pids.map((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
+    } catch {
+      return '';
+    }
+  });
+}
 
 it.each([
   ['busybox', 'docker.io'],
@@ -157,8 +212,17 @@ it.each([
 
 it("a build is handed the logins that there are, Docker Hub's under its old name", async () => {
   const logins = async (host: string) => await Promise.resolve(host === 'r' ? undefined : ADA);
-  expect(await loginsOf(['r', 's', 'docker.io'], logins)).toEqual({
+  expect(await loginsOf(['r', 's', 'docker.io'], logins, new Map())).toEqual({
     s: ADA,
     'https://index.docker.io/v1/': ADA,
   });
+});
+
+it('a login that cannot be looked up is missing, and why is kept for who needs it', async () => {
+  const broken = new Error('broken');
+  const problems = new Map<string, Error>();
+  const logins = async (host: string) =>
+    await (host === 'r' ? Promise.reject(broken) : Promise.resolve(ADA));
+  expect(await loginsOf(['r', 's'], logins, problems)).toEqual({ s: ADA });
+  expect([...problems]).toEqual([['r', broken]]);
 });

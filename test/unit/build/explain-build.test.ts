@@ -291,6 +291,15 @@ describe('the sentence with which a builder ended is told in words', () => {
     );
   });
 
+  it.each(["dd: error writing '/x': No space left on device", 'npm ERR! code ENOSPC'])(
+    'a step that found no room is to be tried again once there is some: %s',
+    (line) => {
+      const { code, next } = explainBuild('exit code: 1', STEP, [line, 'ERROR: failed']);
+      expect(code).toBe('build-failed');
+      expect(next).toMatch(/disk is full: free some room .* then retry\.$/);
+    },
+  );
+
   it('without colours, and not at any length', () => {
     const { message } = explainBuild(`\u001B[31m${'x'.repeat(10_000)}`, 'y'.repeat(10_000));
     expect(message.length).toBeLessThan(300);

@@ -1,7 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { checkGitLfs, listenersOnAll } from '../../../src/cli/check-machine.ts';
+import { listenersOnAll } from '../../../src/cli/check-machine.ts';
+import { gitFinding, gitLfsFindings, sshFindings } from '../../../src/cli/check-programs.ts';
 import { checkRepositories } from '../../../src/cli/check-repositories.ts';
 import { parseConfig } from '../../../src/config/parse-config.ts';
 import { GitRepository, TemporaryFolder } from '../fixtures/git-repository.ts';
@@ -63,24 +64,57 @@ it('each repository is asked, and secrets that others may read are told', async 
   expect(JSON.stringify(findings)).not.toContain(TOKEN);
 });
 
-async function lookForGitLfs(...repositories: { url: string; lfs?: boolean }[]) {
+function served(...repositories: { url: string; lfs?: boolean; sshKey?: string }[]) {
   const parsed = parseConfig({ repositories });
   if ('problems' in parsed) throw new Error(JSON.stringify(parsed.problems));
-  return await checkGitLfs(parsed.config);
+  return parsed.config.repositories;
 }
 
-it('git-lfs is looked for where a repository needs it, and nowhere else', async () => {
+it('git-lfs is looked for where a repository needs it, and nowhere else', () => {
   const url = 'https://git.example/app';
-  expect(await lookForGitLfs({ url }, { url: '/srv/other', lfs: true })).toEqual([]);
-  expect(await lookForGitLfs({ url, lfs: true })).toMatchObject([
-    { state: 'ok', about: 'git-lfs' },
+  const version = 'git-lfs/3.3.0';
+  expect(gitLfsFindings(version, served({ url }, { url: '/srv/other', lfs: true }))).toEqual([]);
+  const wanted = served({ url, lfs: true });
+  expect(gitLfsFindings(version, wanted)).toEqual([
+    { state: 'ok', about: 'git-lfs', words: '3.3.0' },
   ]);
-  const { PATH: path } = process.env;
-  try {
-    process.env['PATH'] = '/nonexistent';
-    const words = 'is not there, and app may need it';
-    expect(await lookForGitLfs({ url, lfs: true })).toMatchObject([{ state: 'bad', words }]);
-  } finally {
-    process.env['PATH'] = path;
-  }
+  const words = 'is not there, and app may need it';
+  expect(gitLfsFindings(undefined, wanted)).toMatchObject([{ state: 'bad', words }]);
+});
+
+it.each([
+  ['2.29.2', 'bad', 'bad'],
+  ['2.30.2', 'ok', 'warn'],
+  ['2.39.3', 'ok', 'warn'],
+  ['2.39.5', 'ok', 'ok'],
+  ['2.40.1', 'ok', 'warn'],
+  ['2.43.4', 'ok', 'ok'],
+  ['2.44.0', 'ok', 'warn'],
+  ['2.45.0 (Apple Git-155)', 'ok', 'ok'],
+  ['2.47.0.windows.1', 'ok', 'ok'],
+  ['3.0.0', 'ok', 'ok'],
+])('git %s is %s for https, and %s for a repository on this machine', (version, https, path) => {
+  const state = (url: string) => gitFinding(`git version ${version}`, served({ url })).state;
+  expect([state('https://git.example/app'), state('/srv/app')]).toEqual([https, path]);
+});
+
+it('ssh is looked for where a repository goes over it, and must find the key that is named', () => {
+  const [plain, keyed] = [
+    { url: 'git@git.example:app' },
+    { url: 'git@git.example:app', sshKey: 'k' },
+  ];
+  const old = 'OpenSSH_8.2p1 Ubuntu-4ubuntu0.11, OpenSSL 1.1.1f  31 Mar 2020';
+  const young = 'OpenSSH_8.4p1 Debian-5+deb11u3, OpenSSL 1.1.1w  11 Sep 2023';
+  const states = (version: string | undefined, ...repositories: Parameters<typeof served>) =>
+    sshFindings(version, served(...repositories)).map(({ state }) => state);
+  expect(states(undefined, { url: 'https://git.example/app' })).toEqual([]);
+  expect(states(undefined, plain)).toEqual(['bad']);
+  expect([old, young].map((version) => states(version, plain))).toEqual([['ok'], ['ok']]);
+  expect([old, young].map((version) => states(version, keyed))).toEqual([['bad'], ['ok']]);
+  expect(sshFindings(old, served(keyed))).toMatchObject([
+    {
+      words: 'OpenSSH_8.2p1 Ubuntu-4ubuntu0.11 does not find the "sshKey" or "knownHosts" of app',
+      next: 'Install OpenSSH 8.4 or later.',
+    },
+  ]);
 });

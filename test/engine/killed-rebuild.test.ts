@@ -1,0 +1,110 @@
+import { readdirSync, realpathSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { connectEngine, type Engine } from '../../src/engine/connect.ts';
+import { instanceOf, LABEL } from '../../src/engine/labels.ts';
+import { removeInstance } from '../../src/engine/remove-instance.ts';
+import { GitRepository, TemporaryFolder } from '../unit/fixtures/git-repository.ts';
+import { seeded } from '../unit/fixtures/numbers.ts';
+import { until } from '../unit/fixtures/until.ts';
+import { PoolProcess } from './fixtures/pool-process.ts';
+import { askPort } from './fixtures/test-pool.ts';
+
+/** `npm run kills` asks for more. */
+const KILLS = Number(process.env['POOL_KILLS'] ?? 1);
+/** Printed, and taken from the environment to see the same blows again. */
+const SEED = Number(process.env['POOL_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+
+/** A rebuild as pool logs it; after that the blow falls within so many ms. What is swapped may be either. */
+const POINTS = [
+  ['building', /rebuild=.*building/, 400, 'old'],
+  ['starting', /rebuild=.*starting/, 400, 'old'],
+  ['being swapped', /rebuild=.*starting[^]*phase=ready/, 60, 'either'],
+] as const;
+
+/** Its image tells one build from another; it takes a moment to build and to start. */
+const application = {
+  Dockerfile: [
+    'FROM busybox:latest',
+    'RUN tr -dc a-f0-9 </dev/urandom | head -c 16 >index.html; sleep 0.3',
+    'EXPOSE 3000',
+    'CMD sleep 0.3; exec busybox httpd -f -p 3000',
+  ].join('\n'),
+};
+
+describe(`a rebuild that pool is killed in, ${KILLS} times at each point (POOL_SEED=${SEED})`, () => {
+  const undo = new AsyncDisposableStack();
+  const random = seeded(SEED);
+  const port = 17_080 + Math.floor(Math.random() * 900);
+  let engine: Engine;
+  let folder: string;
+  let instance: string;
+  let commit: string;
+  let args: string[];
+  let pool: PoolProcess;
+
+  beforeAll(async () => {
+    engine = await connectEngine(undefined, process.env);
+    const repository = undo.use(new GitRepository());
+    folder = undo.use(new TemporaryFolder()).path;
+    instance = instanceOf(realpathSync(folder));
+    undo.defer(async () => await removeInstance(engine, instance));
+    commit = await repository.commit(application);
+    args = ['--repository', `web=${repository.path}`, '--data-dir', folder];
+    args.push('--listen', `127.0.0.1:${port}`);
+    pool = await PoolProcess.serve(args);
+    undo.defer(async () => void (await pool.end('SIGKILL')));
+    await ask('GET', '/');
+  });
+  afterAll(async () => await undo.disposeAsync());
+
+  async function ask(method: string, path: string): Promise<string> {
+    const host = `${commit}.pool.localhost:${port}`;
+    const answer = await askPort(port, { host, path, method, headers: {} });
+    return (await answer.setEncoding('utf8').toArray()).join('');
+  }
+
+  /** Containers, images by name, images that are of no use, networks, and half-written files. */
+  async function objects(): Promise<string> {
+    const { docker } = engine;
+    const label = { label: [`${LABEL.instance}=${instance}`] };
+    const containers = await docker.listContainers({ all: true, filters: label });
+    const named = await docker.listImages({ filters: { reference: [`pool-${instance}/*`] } });
+    const names = named.flatMap(({ RepoTags }) => RepoTags ?? []);
+    const kinds = names.map((name) => name.replace(/^.*:/, '').replace(/-.*|[0-9a-f]{40}/, ''));
+    const running = new Set(containers.map(({ ImageID }) => ImageID));
+    const unused = (await docker.listImages({ filters: label })).filter(
+      ({ Id, RepoTags }) =>
+        !running.has(Id) && (RepoTags ?? []).every((one) => one === '<none>:<none>'),
+    );
+    const networks = await docker.listNetworks({ filters: label });
+    const files = readdirSync(folder, { recursive: true }) as string[];
+    const half = files.filter((name) => /\.lock$|tmp_|\.tmp|incoming/.test(name)).length;
+    return `${containers.length} ${kinds.toSorted().join()} ${unused.length} ${networks.length} ${half}`;
+  }
+
+  test.each(POINTS)(
+    'while it is %s: the old one serves on, and nothing is left',
+    async (_, words, spreadMs, which) => {
+      for (let blow = 0; blow < KILLS; blow++) {
+        const before = await ask('GET', '/');
+        const said = pool.errors.length;
+        const begun = async () => (await ask('POST', '/_pool/rebuild?pull=no')) === '';
+        await until('a rebuild may begin', begun);
+        await until('it is there', () => words.test(pool.errors.slice(said)), 20_000);
+        await sleep(random() * spreadMs);
+        await pool.end('SIGKILL');
+        pool = await PoolProcess.serve(args);
+        const after = await ask('GET', '/');
+        expect(after).toMatch(which === 'old' ? before : /^[0-9a-f]{16}$/);
+        expect(pool.errors).not.toContain('phase=building');
+        await until(
+          `nothing is left: ${await objects()}`,
+          async () => (await objects()) === '1 ,recipe 0 1 0',
+          5000,
+        );
+      }
+    },
+    600_000,
+  );
+});
