@@ -27,6 +27,13 @@ import { Upstream } from './front/upstream.ts';
 import { close, listen, listenAlone, listenOn } from './listen.ts';
 import { lockFolder } from './lock-folder.ts';
 import type { Logger } from './logger.ts';
+import { toCommitId } from './mirror/commit-id.ts';
+import { History } from './mirror/history.ts';
+import { endLeftOverGit } from './mirror/left-over-git.ts';
+import { FRESHNESS } from './mirror/look-up.ts';
+import { Mirror, PATIENCE } from './mirror/mirror.ts';
+import { remoteKey } from './mirror/remote-access.ts';
+import { SubmoduleMirrors } from './mirror/submodule-mirrors.ts';
 import { BuildQueue } from './preview/build-queue.ts';
 import { controlPlane, labeller } from './preview/control-plane.ts';
 import { Journal } from './preview/journal.ts';
@@ -36,13 +43,6 @@ import { Previews } from './preview/previews.ts';
 import { Containers } from './run/containers.ts';
 import { HostPorts } from './run/host-ports.ts';
 import { watchContainers } from './run/watch.ts';
-import { toCommitId } from './mirror/commit-id.ts';
-import { History } from './mirror/history.ts';
-import { endLeftOverGit } from './mirror/left-over-git.ts';
-import { FRESHNESS } from './mirror/look-up.ts';
-import { Mirror, PATIENCE } from './mirror/mirror.ts';
-import { remoteKey } from './mirror/remote-access.ts';
-import { SubmoduleMirrors } from './mirror/submodule-mirrors.ts';
 import { bindStages } from './stages.ts';
 
 /** A pool that serves. */

@@ -19,6 +19,10 @@ import { environmentOf } from './config/environment.ts';
 import { imageReference, type RepositoryConfig, SHORT } from './config/repository.ts';
 import type { Engine } from './engine/connect.ts';
 import { PreviewError } from './errors.ts';
+import type { History } from './mirror/history.ts';
+import type { Mirror } from './mirror/mirror.ts';
+import type { Ref } from './mirror/ref-table.ts';
+import { onceFetched, type SubmoduleMirrors } from './mirror/submodule-mirrors.ts';
 import type { BuildQueue } from './preview/build-queue.ts';
 import type { Stages, Wanted } from './preview/make-preview.ts';
 import { previewId } from './preview/preview.ts';
@@ -27,11 +31,7 @@ import type { Containers } from './run/containers.ts';
 import { type CommitSettings, readSettings } from './source/commit-settings.ts';
 import { type ContextPlan, openContext, planContext } from './source/context.ts';
 import { documentationChange } from './source/documentation.ts';
-import type { History } from './mirror/history.ts';
-import type { Mirror } from './mirror/mirror.ts';
 import { recipeOf } from './source/recipe.ts';
-import type { Ref } from './mirror/ref-table.ts';
-import { onceFetched, type SubmoduleMirrors } from './mirror/submodule-mirrors.ts';
 
 /** What the stages of one pool are made of. */
 export interface StageParts {

@@ -1,9 +1,9 @@
 import { basename, resolve } from 'node:path';
 import { z } from 'zod';
 import { REPOSITORY_NAME_LIMIT, type RepositoryName, toRepositoryName } from '../address/label.ts';
-import { InnerPath, Value } from '../source/commit-settings.ts';
 import { toRemotePlace } from '../mirror/remote-place.ts';
 import { toRemoteUrl, transportOf } from '../mirror/remote-url.ts';
+import { InnerPath, Value } from '../source/commit-settings.ts';
 import { strict } from './strict.ts';
 
 /** As git, and what names images in CI, shorten an id. */

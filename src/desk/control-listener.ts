@@ -6,13 +6,13 @@ import type { RepositoryName } from '../address/label.ts';
 import { slug } from '../address/slug.ts';
 import { PreviewError, toFailure } from '../errors.ts';
 import type { Logger } from '../logger.ts';
+import type { History } from '../mirror/history.ts';
+import type { Mirror } from '../mirror/mirror.ts';
 import { phaseWords } from '../page/words.ts';
 import type { Control, Visit } from '../preview/control.ts';
 import type { Wanted } from '../preview/make-preview.ts';
 import type { Preview } from '../preview/preview.ts';
 import type { Previews } from '../preview/previews.ts';
-import type { History } from '../mirror/history.ts';
-import type { Mirror } from '../mirror/mirror.ts';
 import { type Refusal, type Reply, type Request, type Row, type Verb, VERBS } from './verbs.ts';
 
 /** What the verbs are about. */

@@ -2,15 +2,15 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RepositoryName } from '../address/label.ts';
+import type { CommitId } from '../mirror/commit-id.ts';
+import type { CommitSummary, History } from '../mirror/history.ts';
+import type { Mirror } from '../mirror/mirror.ts';
 import { html } from '../page/html.ts';
 import { layout, type Page } from '../page/layout.ts';
 import { labeller, type Named } from '../preview/control-plane.ts';
 import { previewId } from '../preview/preview.ts';
 import type { Previews } from '../preview/previews.ts';
 import type { PreviewState } from '../preview/state.ts';
-import type { CommitId } from '../mirror/commit-id.ts';
-import type { CommitSummary, History } from '../mirror/history.ts';
-import type { Mirror } from '../mirror/mirror.ts';
 import type { Logger } from '../logger.ts';
 import { type Frame, stripList, stripPage, type StripParts } from './strip.ts';
 

@@ -1,10 +1,10 @@
 import { commitLabel, formatLabel } from '../address/label.ts';
+import type { CommitSummary } from '../mirror/history.ts';
+import type { Ref } from '../mirror/ref-table.ts';
 import { html, type Html } from '../page/html.ts';
 import { layout, type Page, readScript } from '../page/layout.ts';
 import { age, phaseWords } from '../page/words.ts';
 import type { PreviewState } from '../preview/state.ts';
-import type { CommitSummary } from '../mirror/history.ts';
-import type { Ref } from '../mirror/ref-table.ts';
 
 /** One commit on the strip. */
 export interface Frame {

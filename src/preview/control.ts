@@ -1,8 +1,8 @@
 import type { Address } from '../address/host.ts';
 import type { LogPiece } from '../build/build-log.ts';
 import type { Failure } from '../errors.ts';
-import type { Endpoint } from '../run/endpoint.ts';
 import type { CommitId } from '../mirror/commit-id.ts';
+import type { Endpoint } from '../run/endpoint.ts';
 import type { Happened } from './journal.ts';
 import type { Rebuild } from './make-preview.ts';
 import type { PreviewId } from './preview.ts';

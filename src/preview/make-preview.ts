@@ -1,8 +1,8 @@
 import type { BuildListener } from '../build/builder.ts';
 import type { Image } from '../build/image.ts';
+import type { CommitId } from '../mirror/commit-id.ts';
 import type { StartedContainer } from '../run/containers.ts';
 import type { Endpoint } from '../run/endpoint.ts';
-import type { CommitId } from '../mirror/commit-id.ts';
 import type { CommitSettings } from '../source/commit-settings.ts';
 import type { Context } from '../source/context.ts';
 import type { Recipe } from '../source/recipe.ts';

@@ -2,9 +2,9 @@ import { parseDocument } from 'yaml';
 import { z } from 'zod';
 import { type Port, toPort } from '../address/label.ts';
 import { PreviewError } from '../errors.ts';
-import { nearest } from '../nearest.ts';
 import type { CommitId } from '../mirror/commit-id.ts';
 import { readTopFile } from '../mirror/object-reader.ts';
+import { nearest } from '../nearest.ts';
 
 /** Where a commit says how it is built and started: a file at its top. */
 export const SETTINGS_FILE = '.pool.yml';

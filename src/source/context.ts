@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import { PreviewError } from '../errors.ts';
 import type { CommitId } from '../mirror/commit-id.ts';
 import type { LfsPointer } from '../mirror/lfs-fetch.ts';
+import { readText } from '../mirror/object-reader.ts';
 import type { CommitSettings } from './commit-settings.ts';
 import {
   below,
@@ -18,7 +19,6 @@ import type { DocumentationChange } from './documentation.ts';
 import { readDockerfile } from './dockerfile.ts';
 import { type IgnoreRules, parseIgnoreFile } from './dockerignore.ts';
 import { fetchLfsFiles, findPointers, pointerWords } from './lfs.ts';
-import { readText } from '../mirror/object-reader.ts';
 import type { Tree, TreeEntry } from './objects.ts';
 import { type Beyond, emptyWords, SubmoduleFiller, submoduleRefused } from './submodules.ts';
 

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import { PreviewError } from '../errors.ts';
-import type { CommitId } from '../mirror/commit-id.ts';
 import { ByteReader } from '../mirror/byte-reader.ts';
+import type { CommitId } from '../mirror/commit-id.ts';
 import { runGit } from '../mirror/git-process.ts';
 import type { Repository } from '../mirror/remote-access.ts';
 

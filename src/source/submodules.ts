@@ -1,13 +1,13 @@
 import { PreviewError } from '../errors.ts';
-import { plainLine } from '../plain-text.ts';
 import { toCommitId } from '../mirror/commit-id.ts';
 import { runGit } from '../mirror/git-process.ts';
-import type { Repository } from '../mirror/remote-access.ts';
 import { readTopFile } from '../mirror/object-reader.ts';
-import { ENTRY_LIMIT, readTree } from './context-entries.ts';
-import type { Tree, TreeEntry } from './objects.ts';
+import type { Repository } from '../mirror/remote-access.ts';
 import { isBelow, likelyPrefix, resolveRemote, toRemotePlace } from '../mirror/remote-place.ts';
 import type { SubmoduleMirrors } from '../mirror/submodule-mirrors.ts';
+import { plainLine } from '../plain-text.ts';
+import { ENTRY_LIMIT, readTree } from './context-entries.ts';
+import type { Tree, TreeEntry } from './objects.ts';
 
 /** What of a commit lies outside of its repository, and may be fetched: its operator's word. */
 export interface Beyond {
