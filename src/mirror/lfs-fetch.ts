@@ -28,10 +28,6 @@ export async function fetchLfs(
   signal: AbortSignal,
 ): Promise<void> {
   const store = join(gitDir, 'lfs');
-  await keepSmall(
-    store,
-    wanted.reduce((sum, { size }) => sum + size, 0),
-  );
   await mkdir(store, { recursive: true });
   const folder = await mkdtemp(join(store, 'fetch-'));
   // The home folder is the mirror: its settings for the remote are git-lfs's too.
@@ -89,16 +85,18 @@ async function git(
   await child.ended;
 }
 
-/** Empties a store that would grow beyond its limit by `more` bytes. */
-async function keepSmall(store: string, more: number): Promise<void> {
-  const objects = join(store, 'objects');
+/** Empties the store of a mirror that these would let grow beyond its limit: whether it did. */
+export async function makeRoom(gitDir: string, wanted: readonly LfsPointer[]): Promise<boolean> {
+  const objects = join(gitDir, 'lfs/objects');
   const names = await readdir(objects, { recursive: true }).catch(() => []);
-  let bytes = more;
+  let bytes = wanted.reduce((sum, { size }) => sum + size, 0);
   for (const name of names) {
     const file = await stat(join(objects, name)).catch(() => undefined);
     if (file?.isFile() === true) bytes += file.size;
   }
-  if (bytes > STORE_LIMIT) await rm(objects, { recursive: true, force: true });
+  if (bytes <= STORE_LIMIT) return false;
+  await rm(objects, { recursive: true, force: true });
+  return true;
 }
 
 function explain(error: unknown, repository: Repository, limited: AbortSignal): PreviewError {

@@ -19,6 +19,8 @@ export class SubmoduleMirrors {
   readonly #closing: AbortSignal;
   readonly #opening = new Map<string, Promise<Mirror>>();
   readonly #ready = new Map<string, Mirror>();
+  /** Folders that are there, or are about to be. */
+  readonly #made = new Set<string>();
 
   constructor(parent: string, closing: AbortSignal) {
     this.#parent = parent;
@@ -52,10 +54,14 @@ export class SubmoduleMirrors {
   }
 
   async #make(repository: Repository, commit: CommitId): Promise<Mirror> {
-    const made = (await readdir(this.#parent)).filter((name) => name.startsWith(PREFIX));
-    if (made.length >= MIRROR_LIMIT && !made.includes(`${repository.name}.git`)) {
+    const found = (await readdir(this.#parent)).filter((name) => name.startsWith(PREFIX));
+    for (const name of found) this.#made.add(name);
+    const ours = `${repository.name}.git`;
+    if (this.#made.size >= MIRROR_LIMIT && !this.#made.has(ours)) {
       throw tooManyMirrors(join(this.#parent, `${PREFIX}*`));
     }
+    // Before its folder is there: others ask at the same time.
+    this.#made.add(ours);
     const enough = ({ commits }: Mirror['table']) => commits.has(commit);
     return await Mirror.open(repository, this.#parent, this.#closing, PATIENCE, undefined, enough);
   }

@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PreviewError } from '../errors.ts';
-import { fetchLfs, type LfsPointer } from '../mirror/lfs-fetch.ts';
+import { fetchLfs, type LfsPointer, makeRoom } from '../mirror/lfs-fetch.ts';
 import type { Repository } from '../mirror/remote-access.ts';
 import { transportOf } from '../mirror/remote-url.ts';
 import { readBlobs, type Tree, type TreeEntry } from './objects.ts';
@@ -82,6 +81,11 @@ export async function fetchLfsFiles(
     const stores = storesOf(tree);
     let missing = await locate(wanted, pointers, stores, files);
     if (missing.length > 0 && transportOf(tree.repository.url) !== 'file') {
+      if (await makeRoom(tree.gitDir, missing)) {
+        // What was there a moment before is wanted as well.
+        for (const object of wanted) files.delete(object);
+        missing = await locate(wanted, pointers, stores, files);
+      }
       await fetchLfs(tree, missing, signal);
       missing = await locate(wanted, pointers, stores, files);
     }
@@ -95,7 +99,10 @@ export async function fetchLfsFiles(
 export async function* readLfsFile({ path, id, size }: LfsFile): AsyncGenerator<Buffer> {
   const hash = createHash('sha256');
   let left = size;
-  for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
+  const file = await open(path).catch((error: unknown) => {
+    throw removed(path, error);
+  });
+  for await (const chunk of file.createReadStream() as AsyncIterable<Buffer>) {
     left -= chunk.length;
     if (left < 0) throw damaged(path);
     hash.update(chunk);
@@ -140,6 +147,16 @@ function notThere({ id, size }: LfsPointer, { url }: Repository): PreviewError {
     'lfs',
     `Git LFS of ${url} does not have the object ${id.slice(0, 12)} of ${size} bytes, which this commit names.`,
     'Push it there with "git lfs push --all", and retry.',
+  );
+}
+
+/** A store that grew too large is emptied, whoever else is about to read there. */
+function removed(path: string, cause: unknown): PreviewError {
+  return new PreviewError(
+    'repository-unreadable',
+    `The Git LFS object ${path} was removed while it was wanted.`,
+    'Visit it again: it is fetched anew.',
+    { cause },
   );
 }
 

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
@@ -214,6 +214,27 @@ describe('of a repository over https, what Git LFS keeps', () => {
     expect(await fetched(commit)).toMatchObject(told);
     expect(server.asked).toHaveLength(3);
     expect(readdirSync(join(mirror.folder, 'lfs')).filter((one) => /fetch/.test(one))).toEqual([]);
+  });
+
+  it('is kept up to 20 GiB, and then fetched anew as it is wanted', async () => {
+    const first = await server.repository.commit({ 'a.bin': server.keep('kept') });
+    expect(await fetched(first)).toMatchObject({ 'a.bin': 'kept' });
+    const objects = join(mirror.folder, 'lfs/objects');
+    const grown = join(objects, 'grown');
+    writeFileSync(grown, '');
+    truncateSync(grown, 20 * 2 ** 30 - 1000);
+    const second = await server.repository.commit({ 'a.bin': server.keep('within') });
+    expect(await fetched(second)).toMatchObject({ 'a.bin': 'within' });
+    expect(existsSync(grown)).toBe(true);
+    const third = await server.repository.commit({ 'a.bin': server.keep('beyond'.repeat(200)) });
+    expect(await fetched(third)).toMatchObject({ 'a.bin': 'beyond'.repeat(200) });
+    expect(existsSync(grown)).toBe(false);
+    const { stream } = await openContext(await planned(third), 0, NEVER);
+    rmSync(objects, { recursive: true });
+    const failure = toFailure(await unpack(stream).catch((error: unknown) => error));
+    expect(failure, 'by a build beside it').toMatchObject({ ours: true });
+    expect(failure.message).toContain('was removed while it was wanted');
+    expect(await fetched(first)).toMatchObject({ 'a.bin': 'kept' });
   });
 
   it('is asked for nowhere else, whatever settings and attributes the commit has', async () => {

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { existsSync, readFileSync, renameSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
@@ -11,6 +11,7 @@ import type { CommitSettings } from '../../../src/source/commit-settings.ts';
 import { type ContextPlan, openContext, planContext } from '../../../src/source/context.ts';
 import { recipeOf } from '../../../src/source/recipe.ts';
 import { onceFetched, SubmoduleMirrors } from '../../../src/mirror/submodule-mirrors.ts';
+import { SubmoduleFiller } from '../../../src/source/submodules.ts';
 import { type File, GitRepository, TemporaryFolder } from '../fixtures/git-repository.ts';
 import { LfsServer } from '../fixtures/lfs-server.ts';
 import { TOKEN } from '../fixtures/remotes.ts';
@@ -312,6 +313,56 @@ describe('a submodule that is allowed', () => {
       code: 'context-refused',
       message: 'This commit is not built, for it has submodules more than 8 deep.',
     });
+  });
+
+  it('ends in words where there are more than a hundred', async () => {
+    using repository = new GitRepository();
+    const repositoryOf = { name: NAME, url: repository.path };
+    const paths = Array.from({ length: 101 }, (_, index) => `lib/${index}`);
+    const modules = paths.map(
+      (path) => `[submodule "${path}"]\n\tpath = ${path}\n\turl = ${repository.path}\n`,
+    );
+    const commit = await repository.commit({ '.gitmodules': modules.join('') });
+    const top = { gitDir: repository.gitDir, commit, repository: repositoryOf, at: '', depth: 0 };
+    const mirrors = { open: () => repository.gitDir };
+    const entries = paths.map((path) => ({ mode: '160000', object: commit, size: 0, path }));
+    const known = { submodules: [repository.path], lfs: false, mirrors, since: 0 };
+    const filler = new SubmoduleFiller({ ...known, repository: repositoryOf }, NEVER);
+    await expect(filler.fill(entries, top, () => true)).rejects.toMatchObject({
+      code: 'context-refused',
+      message: 'This commit is not built, for it has more than 100 submodules.',
+      next: expect.stringContaining('.dockerignore') as string,
+    });
+    const fewer = new SubmoduleFiller({ ...known, repository: repositoryOf }, NEVER);
+    expect(await fewer.fill(entries.slice(1), top, () => true)).toHaveLength(200);
+  }, 20_000);
+
+  it('ends in words where its remote would be one copy too many, whoever else asks at once', async () => {
+    using repository = new GitRepository();
+    using folder = new TemporaryFolder();
+    const commit = await repository.commit({ a: 'a' });
+    for (let made = 0; made < 198; made++) mkdirSync(join(folder.path, `submodule.${made}.git`));
+    const mirrors = new SubmoduleMirrors(folder.path, NEVER);
+    const open = async (path: string) => {
+      const url = `${repository.path}/${path}`;
+      return await onceFetched(
+        async (since) => mirrors.open({ name: NAME, url }, commit, since),
+        NEVER,
+      );
+    };
+    const asked = await Promise.allSettled(['.git', '.', './.git', './.'].map(open));
+    const refused = asked.filter(({ status }) => status === 'rejected');
+    expect(refused).toMatchObject(
+      Array.from({ length: 2 }, () => ({
+        reason: {
+          code: 'submodules',
+          message: expect.stringContaining('at most 200 remotes of submodules') as string,
+          next: expect.stringContaining(`removes some or all of ${folder.path}`) as string,
+        },
+      })),
+    );
+    expect(readdirSync(folder.path)).toHaveLength(200);
+    expect(await open('.git'), 'those that are there serve on').toContain('submodule.');
   });
 
   it('is fetched with what its parent has, from the same server and from no other', async () => {
