@@ -154,7 +154,7 @@ test('an engine whose disk is full says so, serves on, and goes on by itself whe
 test('a rebuild during which the disk fills up says so, what was there serves on, and it heals when there is room', async () => {
   await using engine = await OwnEngine.start([], { size: '48m' });
   using repository = new GitRepository();
-  const weigh = fresh('sleep 1 && dd if=/dev/zero of=/weight bs=1000 count=2000');
+  const weigh = fresh('sleep 0.4 && dd if=/dev/zero of=/weight bs=1000 count=2000');
   const ready = await repository.commit(page('Serves on', [weigh]));
   await using pool = await TestPool.open([repository.path], { engine: engine.host });
   const rebuilding = async () => (await pool.state(ready)).state.rebuild?.phase;
