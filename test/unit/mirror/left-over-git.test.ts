@@ -101,6 +101,7 @@ describe('a mirror whose git was killed in the middle', () => {
     await Mirror.open({ name: NAME, url }, parent.path, NEVER);
     await rename(remote.path, `${remote.path}-away`);
     const mirror = await Mirror.open({ name: NAME, url }, parent.path, NEVER);
+    await mirror.refresh(NEVER);
     await rename(`${remote.path}-away`, remote.path);
     expect(mirror.problem, 'nothing is fetched').toBeDefined();
     expect(mirror.table.at(commit).map(({ name }) => name)).toEqual([

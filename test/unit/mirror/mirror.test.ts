@@ -172,6 +172,7 @@ describe('a remote that is gone', () => {
     expect(mirror.table.find('main')).toMatchObject({ commit });
 
     const reopened = await open(remote.path, folder.path);
+    await reopened.refresh(NEVER);
     expect(reopened.problem).toBeDefined();
     expect(reopened.table.find('main')).toMatchObject({ commit });
 
