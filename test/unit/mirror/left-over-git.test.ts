@@ -78,7 +78,7 @@ describe('a mirror whose git was killed in the middle', () => {
     await remote.commit({ a: randomBytes(500_000), b: randomBytes(400_000) });
     remote.git(['repack', '-a', '-d', '--quiet']);
     const packs = join(remote.gitDir, 'objects', 'pack');
-    const pack = (await readdir(packs)).find((name) => name.endsWith('.pack')) ?? expect.fail();
+    const pack = (await readdir(packs)).find((name) => name.endsWith('.pack')) ?? 'none';
     const damaged = await readFile(join(packs, pack));
     await rm(join(packs, pack));
     await writeFile(join(packs, pack), damaged.fill(0, 800_000, 810_000));
