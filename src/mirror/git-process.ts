@@ -49,5 +49,14 @@ export function gitIn(
     abort: signal,
     allowEnvironment: Object.keys(env),
     timeout: { block: silenceMs },
+    errors: (error, { exitCode }) => error ?? unfinished(exitCode),
   }).env(env);
+}
+
+/** What simple-git takes for success where git ends without a word: half of an answer, or none. */
+function unfinished(exitCode: number | null): Buffer | undefined {
+  if (exitCode === 0) return undefined;
+  const how =
+    exitCode === null ? 'was killed, most likely for want of memory' : `exited with ${exitCode}`;
+  return Buffer.from(`fatal: git ${how}`);
 }

@@ -175,10 +175,15 @@ export function controlPlane(
       ? 'The repository has no commit yet.'
       : 'No branch, tag or commit of that name is known.';
     const reason = copying ?? known;
+    // Whether a repository is empty is known of one that was read.
+    const failed =
+      empty && all.every(({ mirror }) => mirror.fetchedAt === 0)
+        ? 'The repository could not be fetched yet'
+        : `${reason} The last fetch failed`;
     return {
       kind: 'unknown',
       near,
-      reason: problem === undefined ? reason : `${reason} The last fetch failed: ${problem}.`,
+      reason: problem === undefined ? reason : `${failed}: ${problem}.`,
       retryAfterMs: Math.max(1000, nextFetch),
     };
   }

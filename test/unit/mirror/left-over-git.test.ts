@@ -78,7 +78,7 @@ describe('a mirror whose git was killed in the middle', () => {
     await remote.commit({ a: randomBytes(500_000), b: randomBytes(400_000) });
     remote.git(['repack', '-a', '-d', '--quiet']);
     const packs = join(remote.gitDir, 'objects', 'pack');
-    const pack = (await readdir(packs)).find((name) => name.endsWith('.pack')) ?? '';
+    const pack = (await readdir(packs)).find((name) => name.endsWith('.pack')) ?? 'none';
     const damaged = await readFile(join(packs, pack));
     await rm(join(packs, pack));
     await writeFile(join(packs, pack), damaged.fill(0, 800_000, 810_000));
@@ -101,6 +101,7 @@ describe('a mirror whose git was killed in the middle', () => {
     await Mirror.open({ name: NAME, url }, parent.path, NEVER);
     await rename(remote.path, `${remote.path}-away`);
     const mirror = await Mirror.open({ name: NAME, url }, parent.path, NEVER);
+    await mirror.refresh(NEVER);
     await rename(`${remote.path}-away`, remote.path);
     expect(mirror.problem, 'nothing is fetched').toBeDefined();
     expect(mirror.table.at(commit).map(({ name }) => name)).toEqual([

@@ -172,6 +172,7 @@ describe('a remote that is gone', () => {
     expect(mirror.table.find('main')).toMatchObject({ commit });
 
     const reopened = await open(remote.path, folder.path);
+    await reopened.refresh(NEVER);
     expect(reopened.problem).toBeDefined();
     expect(reopened.table.find('main')).toMatchObject({ commit });
 
@@ -320,6 +321,31 @@ it('all who ask for a refresh meanwhile share one fetch', async () => {
   expect(next).not.toBe(one);
   await next;
 });
+
+it.each(['fetch', 'rev-list', 'for-each-ref', 'ls-remote'])(
+  'a git %s that the system ends, as for want of memory, is a fetch that failed',
+  async (command) => {
+    using remote = new GitRepository();
+    using parent = new TemporaryFolder();
+    using bin = new TemporaryFolder();
+    const first = await remote.commit({ a: '1' });
+    const mirror = await open(remote.path, parent.path);
+    await remote.commit({ a: '2' });
+    const { PATH: path = '' } = process.env;
+    const killed = `#!/bin/sh\n[ "$1" != ${command} ] || kill -9 $$\nPATH='${path}' exec git "$@"\n`;
+    await writeFile(join(bin.path, 'git'), killed, { mode: 0o755 });
+    try {
+      process.env['PATH'] = `${bin.path}:${path}`;
+      await mirror.refresh(NEVER);
+    } finally {
+      process.env['PATH'] = path;
+    }
+    expect(mirror.problem).toBe('git was killed, most likely for want of memory');
+    expect(mirror.table.find('main')).toMatchObject({ commit: first });
+    await mirror.refresh(NEVER);
+    expect(mirror.problem).toBeUndefined();
+  },
+);
 
 it('no hook of the mirror and no command of a repository is run', async () => {
   using remote = new GitRepository();
