@@ -146,7 +146,7 @@ export class Mirror implements Remote {
       // Side by side, unless a page may turn out to be no repository, or a mirror of another format.
       const alone = first || transportOf(url) === 'https';
       const head = alone ? await askHead(this, limited) : undefined;
-      const fetching = this.#fetchRefs(limited);
+      const fetching = this.#fetchRefs(() => asked, limited);
       const asked = alone ? Promise.resolve(head) : askHead(this, limited);
       asked.catch(() => {});
       const [known] = this.table.refs;
@@ -166,12 +166,14 @@ export class Mirror implements Remote {
     this.progress = undefined;
   }
 
-  async #fetchRefs(signal: AbortSignal): Promise<boolean> {
+  async #fetchRefs(beside: () => Promise<unknown>, signal: AbortSignal): Promise<boolean> {
     const hear = (progress: string) => this.#hear(progress);
     try {
       return await fetchRefs(this, hear, signal);
     } catch (error) {
       if (!isOtherFormat(error)) throw error;
+      // Git cannot work in a folder that is taken away.
+      await beside().catch(() => {});
       // No object of one kind can stand beside those of the other; an empty remote does not tell.
       await this.#beginAnew((await readFormat(this.folder)) === 'sha1' ? 'sha256' : 'sha1');
       return await fetchRefs(this, hear, signal);
