@@ -350,7 +350,8 @@ describe('a submodule that is allowed', () => {
         NEVER,
       );
     };
-    const asked = await Promise.allSettled(['.git', '.', './.git', './.'].map(open));
+    const paths = ['.git', '.', './.git', './.'];
+    const asked = await Promise.allSettled(paths.map(open));
     const refused = asked.filter(({ status }) => status === 'rejected');
     expect(refused).toMatchObject(
       Array.from({ length: 2 }, () => ({
@@ -362,7 +363,8 @@ describe('a submodule that is allowed', () => {
       })),
     );
     expect(readdirSync(folder.path)).toHaveLength(200);
-    expect(await open('.git'), 'those that are there serve on').toContain('submodule.');
+    const [copied = ''] = paths.filter((_, index) => asked[index]?.status === 'fulfilled');
+    expect(await open(copied), 'those that are there serve on').toContain('submodule.');
   });
 
   it('is fetched with what its parent has, from the same server and from no other', async () => {
