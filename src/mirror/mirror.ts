@@ -148,9 +148,11 @@ export class Mirror implements Remote {
       const head = alone ? await askHead(this, limited) : undefined;
       const fetching = this.#fetchRefs(() => asked, limited);
       const asked = alone ? Promise.resolve(head) : askHead(this, limited);
-      asked.catch(() => {});
-      const [known] = this.table.refs;
-      if (known !== undefined) expectQuestions(this.folder, known.commit);
+      // By then the fetch is under way, and this process has nothing to do.
+      asked.then(
+        () => this.#expectQuestions(),
+        () => {},
+      );
       const moved = await fetching;
       this.defaultBranch = await asked;
       await this.#readTable(limited, moved);
@@ -164,6 +166,11 @@ export class Mirror implements Remote {
     this.triedAt = Date.now();
     this.fetchingSince = undefined;
     this.progress = undefined;
+  }
+
+  #expectQuestions(): void {
+    const [known] = this.table.refs;
+    if (known !== undefined) expectQuestions(this.folder, known.commit);
   }
 
   async #fetchRefs(beside: () => Promise<unknown>, signal: AbortSignal): Promise<boolean> {
