@@ -97,7 +97,7 @@ async function run({ quick }: BenchOptions): Promise<Section> {
       })),
     ],
     notSaid:
-      'Browser, proxy, relay and application share two cores, which the browser alone fills: on more of them a proxy works beside it. A proxy that is asked now and then finds nothing of its own in the caches, and uses several times the CPU that a request costs it under load. The ratio is that of the medians. HTTP/1.1 and six connections both ways, as `http://` has it; http-proxy with its agent and `xfwd`.',
+      'Browser, proxy, relay and application share two cores, of which the browser needs the most: on more of them a proxy works beside it. A proxy that is asked now and then finds little of its own in the caches, and each proxy, pool as well, uses several times the CPU that a request costs it under load. The ratio is that of the medians. HTTP/1.1 and six connections both ways, as `http://` has it; http-proxy with its agent and `xfwd`.',
     contestants: [`Chromium ${browser.version()}`, ...(await versions(PEERS))],
   };
 }

@@ -28,6 +28,7 @@ describe.runIf(existsSync('/proc/self/cmdline'))('questions about small files of
       Array.from({ length: 50 }, (_, index) => [`.f${index}`, `text ${index}\n`]),
     );
     const commit = await repository.commit(files);
+    const blob = repository.git(['rev-parse', `${commit}:.f7`]);
     expectQuestions(repository.gitDir, commit);
     const [pid] = gitFor(repository);
     const read = Array.from({ length: 50 }, async (_, index) => {
@@ -35,7 +36,6 @@ describe.runIf(existsSync('/proc/self/cmdline'))('questions about small files of
       return found?.text;
     });
     expect(await Promise.all(read)).toEqual(Object.values(files));
-    const blob = repository.git(['rev-parse', `${commit}:.f7`]);
     expect(await readText(repository.gitDir, blob, NEVER)).toBe('text 7\n');
     expect(gitFor(repository)).toEqual([pid]);
   });
