@@ -89,10 +89,11 @@ launch() {
   [ -z "$other" ] || say "(another dockerd runs here, pid $other; to use it, set DOCKER_HOST to its socket)"
   # With another dockerd nothing is shared: neither its configuration file nor its bridge nor,
   # where both use the system's containerd, its containers. Nor its addresses: an engine's usual
-  # ranges end after 31 networks, those of other engines on the machine counted.
+  # ranges end after 31 networks, those of other engines on the machine counted. Containers on its
+  # bridge do not reach one another (icc), so that previews need no slower network of their own.
   echo '{}' >"$dir/daemon.json"
   setsid dockerd --config-file "$dir/daemon.json" --host "$own" --pidfile "$dir/dockerd.pid" \
-    --data-root "$dir/data" --exec-root "$dir/run" --bridge "$bridge" \
+    --data-root "$dir/data" --exec-root "$dir/run" --bridge "$bridge" --icc=false \
     --default-address-pool base=10.176.0.0/12,size=24 \
     --containerd-namespace "$bridge" --containerd-plugins-namespace "$bridge-plugins" \
     --label $label=started-by-engine.sh </dev/null >"$dir/dockerd.log" 2>&1 &

@@ -5,6 +5,7 @@ import { askEngine } from '../engine/ask.ts';
 import { connectEngine, type Engine, exposedOn, isLoopback } from '../engine/connect.ts';
 import { instanceOf, LABEL } from '../engine/labels.ts';
 import { PreviewError } from '../errors.ts';
+import { DEFAULT_NETWORK, listNetworks, keepsApart } from '../run/network.ts';
 import { bad, type Finding, ok, warn } from './finding.ts';
 
 /** What of `GET /info` is looked at. */
@@ -57,31 +58,28 @@ export async function checkEngine(config: Config): Promise<Finding[]> {
 /** Whether previews reach one another on their network: tried where it can be, else read. */
 async function checkApart(engine: Engine, instance: string): Promise<Finding> {
   const about = 'isolation';
-  const { docker } = engine;
-  const name = `pool-${instance}`;
-  const networks = docker.listNetworks({ filters: { name: [name] } });
-  const network = (await askEngine('looking for the network', networks)).find(
-    (one) => one.Name === name,
-  );
+  const [network] = await listNetworks(engine, instance);
   if (network === undefined)
     return ok(about, 'the network of the previews is made by the first one');
+  const name = network.Name;
   const next = `Stop pool, run "docker network rm ${name}", and start pool again.`;
-  if (network.Options?.['com.docker.network.bridge.enable_icc'] !== 'false')
+  if (!keepsApart(network))
     return bad(about, 'previews may reach one another: enable_icc is not off', next);
-  const image = await docker
+  const image = await engine.docker
     .getImage(PROBE_IMAGE)
     .inspect()
     .catch(() => undefined);
   const reached = image === undefined ? undefined : await reaches(engine, instance, name);
+  const where = name === DEFAULT_NETWORK ? "on the engine's own network" : `on ${name}`;
   if (reached === undefined)
-    return ok(about, `enable_icc is off (read; with ${PROBE_IMAGE} there it is tried)`);
+    return ok(about, `enable_icc is off ${where} (read; with ${PROBE_IMAGE} there it is tried)`);
   return reached
     ? bad(
         about,
-        'a container reaches another although enable_icc is off',
+        `a container reaches another ${where} although enable_icc is off`,
         'Look at the firewall of this machine: "iptables -S FORWARD".',
       )
-    : ok(about, 'tried: one container does not reach another');
+    : ok(about, `tried: one container does not reach another ${where}`);
 }
 
 /** Starts two containers on a network: whether the second reaches the first; nothing where that did not run. */

@@ -1,10 +1,7 @@
-import { chmodSync, realpathSync, writeFileSync } from 'node:fs';
+import { chmodSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { reaches } from '../../src/cli/check-engine.ts';
-import { connectEngine } from '../../src/engine/connect.ts';
-import { instanceOf } from '../../src/engine/labels.ts';
 import { GitRepository, TemporaryFolder } from '../unit/fixtures/git-repository.ts';
 import { until } from '../unit/fixtures/until.ts';
 import { page } from './fixtures/applications.ts';
@@ -39,7 +36,7 @@ test('beside a pool that runs the doctor finds its port held and its previews ap
     words: pool.engine.version.concat(' at ', pool.engine.host),
   });
   expect(of('port')?.words).toBe(`127.0.0.1:${pool.port} is held by the pool that runs`);
-  expect(of('isolation')?.words).toBe('tried: one container does not reach another');
+  expect(of('isolation')?.words).toMatch(/^tried: one container does not reach another on /);
   expect(of('ports')?.words).toBe('published on 127.0.0.1, which this machine alone reaches');
   expect(await pool.containers()).toHaveLength(1);
 
@@ -48,39 +45,22 @@ test('beside a pool that runs the doctor finds its port held and its previews ap
   expect(output).toMatch(/^ok {4}isolation {3}/m);
 });
 
-test('the trial of isolation would notice containers that reach one another', async () => {
-  const engine = await connectEngine(undefined, process.env);
-  const name = `pool-test-open-${process.pid}`;
-  const network = await engine.docker.createNetwork({ Name: name, Driver: 'bridge' });
-  try {
-    expect(await reaches(engine, name, name)).toBe(true);
-  } finally {
-    await network.remove();
-  }
-});
-
 test('what is bad is told with the next step, and exits with 1', async () => {
   using folder = new TemporaryFolder();
   chmodSync(folder.path, 0o755);
   const taken = createServer().listen(0, '0.0.0.0');
   await new Promise((resolve) => taken.once('listening', resolve));
   const { port } = taken.address() as { port: number };
-  const engine = await connectEngine(undefined, process.env);
-  const name = `pool-${instanceOf(realpathSync(folder.path))}`;
-  const network = await engine.docker.createNetwork({ Name: name, Driver: 'bridge' });
   try {
     const args = ['--data-dir', folder.path, '--domain', 'pool.invalid'];
     const { code, of } = await examine([...args, '--listen', `127.0.0.1:${port}`]);
     expect(code).toBe(1);
     expect(of('port')).toMatchObject({ state: 'bad', next: 'Choose another with --listen.' });
-    expect(of('isolation')).toMatchObject({ state: 'bad' });
-    expect(of('isolation')?.next).toContain(`docker network rm ${name}`);
     expect(of('data folder')).toMatchObject({ state: 'warn' });
     expect(of('*.pool.invalid')).toMatchObject({ state: 'warn', words: 'does not resolve here' });
     const free = await examine([...args, '--listen', '127.0.0.1:0']);
     expect(free.of('exposure')?.words).toContain(String(port));
   } finally {
-    await network.remove();
     taken.close();
   }
 

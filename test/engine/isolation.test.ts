@@ -58,7 +58,10 @@ test('a preview is published on loopback only, with the capabilities of a web se
   ]);
   expect(HostConfig.Memory).toBe(1024 ** 3);
   expect(HostConfig.PidsLimit).toBe(512);
-  expect(Object.keys(NetworkSettings.Networks)).toEqual([`pool-${pool.instance}`]);
+  const [network = '', ...others] = Object.keys(NetworkSettings.Networks);
+  expect(others).toEqual([]);
+  const { Options } = await pool.engine.docker.getNetwork(network).inspect();
+  expect(Options).toMatchObject({ 'com.docker.network.bridge.enable_icc': 'false' });
 });
 
 function gatewayOf(address: string): string {

@@ -30,6 +30,11 @@ const REQUEST = {
   environment: {},
 };
 
+const NETWORK = {
+  Name: `pool-${INSTANCE}`,
+  Id: 'n1',
+  Labels: { [LABEL.instance]: INSTANCE },
+};
 const IMAGE = { inspect: async () => await Promise.resolve({ Config: {} }) };
 
 /** The containers of an engine that answers as `docker` does. */
@@ -41,7 +46,7 @@ describe('the network of the previews', () => {
   it('is made for all who wait for it, also where the first of them gives up', async () => {
     const name = new Error('it came as far as the name');
     const containers = containersOf({
-      listNetworks: async () => await sleep(20, [{ Name: `pool-${INSTANCE}`, Id: 'n1' }]),
+      listNetworks: async () => await sleep(20, [NETWORK]),
       getImage: () => IMAGE,
       getContainer: () => ({ inspect: async () => await Promise.reject(name) }),
     });
