@@ -75,7 +75,7 @@ export function previewPage(parts: PreviewPageParts, now: number): Page {
     ['Commit', html`<span class="id">${view.commit}</span>`],
     ['Repository', view.repository],
     ['Author', view.author],
-    ['Committed', `${new Date(view.date).toISOString()} (${age(view.date, now)})`],
+    ['Committed', `${utc(view.date)} UTC (${age(view.date, now)})`],
     ['Named by', namesOf(view).join(', ') || 'no branch or tag'],
     ['Address', `resolved as ${rule}`],
     ['Mirror', `fetched ${age(mirroredAt, now)}`],
@@ -122,11 +122,19 @@ function happenedList({ happened }: PreviewView): Html | undefined {
   if (happened.length === 0) return undefined;
   const entries = happened.map((one) => {
     const at = new Date(one.at).toISOString();
-    return html`<dt><time datetime="${at}">${at.slice(0, 19).replace('T', ' ')}</time></dt>
+    return html`<dt><time datetime="${at}">${utc(one.at)}</time></dt>
       <dd>${sentence(happenedWords(one))}</dd>`;
   });
   return html`<h2>What happened (UTC)</h2>
     <dl>${entries}</dl>`;
+}
+
+/** "2026-01-02 03:04:05". */
+function utc(ms: number): string {
+  return new Date(ms)
+    .toISOString()
+    .replace('T', ' ')
+    .replace(/\.\d+Z$/, '');
 }
 
 /** For crawlers and link unfurlers: what the link is about. */
