@@ -48,9 +48,9 @@ the slow one), each with two new commits; ms, with the least and the most. The a
       goals,
       notSaid: `The remote is a folder of this machine: with a far one both wait for the network, pool
 for two questions: side by side over ssh, one after the other over https. By default pool asks a remote every 10 s at most, and a visitor who
-comes sooner after a push is told to come back; here it asks every 100 ms. Pool's container starts on
-a network of its own where previews cannot reach one another, which the engine takes some 40 ms
-longer for than for \`docker run\`; the engine's CLI takes some 20 ms each time it is started.`,
+comes sooner after a push is told to come back; here it asks every 100 ms. The engine is that of
+\`docker/engine.sh\`, which keeps containers apart on its own network; where an engine does not, pool's start
+on another network, which takes some 40 ms longer. The engine's CLI takes some 20 ms each time it is started.`,
       contestants: clis.map(({ builder, version }) => `docker CLI ${version} (${builder})`),
     };
   },
