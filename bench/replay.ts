@@ -152,7 +152,7 @@ async function engineFor(remote: string, commits: readonly string[]): Promise<Ow
   const dockerfiles = commits.map((commit) =>
     execFileSync('git', ['show', `${commit}:Dockerfile`], { cwd: remote, encoding: 'utf8' }),
   );
-  const bases = dockerfiles.join('\n').matchAll(/^FROM\s+(\S+)/gim);
+  const bases = dockerfiles.join('\n').matchAll(/^FROM\s+(?:--\S+\s+)*(\S+)/gim);
   for (const base of new Set([...bases].map(([, name = '']) => name))) {
     const copy = 'docker save "$1" | docker --host "$2" load';
     await timed('sh', ['-c', copy, 'copy', base, engine.host]).catch(() => undefined);
