@@ -85,7 +85,7 @@ const HEADER = ['', 'total, s', 'median, ms', 'p95, ms', 'without a build'];
 
 const TOLD = {
   how: `In random order (seed ${SEED}) ${VISITED < COMMITS ? `${VISITED} of them are` : 'each commit is'} visited once through pool and once by hand, in turns;
-a preview is stopped before the next visit. Commits that neither can build are left out. Each of the two has an engine of its own, in which nothing
+a preview is stopped before the next visit. Commits that neither can build or start are left out. Each of the two has an engine of its own, in which nothing
 is cached at first but base images.`,
   notSaid: `How many commits need no build is a property of the history and of its \`.dockerignore\`: 3 to
 34 % in nine of ten public applications, 66 % in docker-http-https-echo, whose \`.dockerignore\` lets in
