@@ -4,11 +4,16 @@ import type { Config } from '../config/config.ts';
 import { transportOf } from '../mirror/remote-url.ts';
 import { bad, type Finding, ok, warn } from './finding.ts';
 
-/** `git fetch --no-write-fetch-head` came with 2.29, and 2.30 is in every distribution that lives. */
+/** `git fetch --no-write-fetch-head` came with 2.29.0 (its RelNotes), and 2.30 with Debian 11. */
 const OLDEST_GIT = [2, 30] as const;
 
-/** Since 2.45 git obeys `GIT_NO_LAZY_FETCH`, and since these patches of older lines: 2.39.4, 2.40.2 … */
-const OBEDIENT_GIT = [2, 45] as const;
+/**
+ * From these patches on git obeys `GIT_NO_LAZY_FETCH` wherever it would ask a promisor, and
+ * `upload-pack` sets it itself: the mending of CVE-2024-32004 and CVE-2024-32465, told in RelNotes
+ * 2.39.4, 2.40.2, 2.41.1, 2.42.2, 2.43.4, 2.44.1 and 2.45.1. The variable came with 2.45.0, where
+ * `pack-objects` asks all the same.
+ */
+const OBEDIENT_GIT = [2, 46] as const;
 const OBEDIENT_PATCHES = new Map([
   [39, 4],
   [40, 2],
@@ -16,9 +21,10 @@ const OBEDIENT_PATCHES = new Map([
   [42, 2],
   [43, 4],
   [44, 1],
+  [45, 1],
 ]);
 
-/** Since then ssh reads variables in the paths of keys and known hosts. */
+/** Since then ssh reads variables in the paths of keys and known hosts (ssh_config(5) of 8.4). */
 const SSH_OF_VARIABLES = [8, 4] as const;
 
 type Repositories = Config['repositories'];
@@ -49,7 +55,7 @@ export function gitFinding(version: string | undefined, repositories: Repositori
   return warn(
     about,
     `${words} may run what a hostile repository on this machine names (${namesOf(paths)})`,
-    'Take git 2.39.4, 2.45 or later, unless those repositories are yours.',
+    'Take git 2.39.4, 2.45.1 or later, unless those repositories are yours.',
   );
 }
 
