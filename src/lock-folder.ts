@@ -16,7 +16,8 @@ export function lockFolder(folder: string): Disposable {
   // Node offers no lock on files; SQLite takes one with the first word of a transaction.
   const database = new DatabaseSync(join(folder, 'lock'), { timeout: 0 });
   try {
-    database.exec('BEGIN EXCLUSIVE');
+    // A journal beside it is a file that a full disk has no room for.
+    database.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
   } catch (error) {
     database.close();
     if ((error as { errcode?: number }).errcode === BUSY) throw takenBy(folder);

@@ -29,7 +29,7 @@ import { lockFolder } from './lock-folder.ts';
 import type { Logger } from './logger.ts';
 import { toCommitId } from './mirror/commit-id.ts';
 import { History } from './mirror/history.ts';
-import { endLeftOverGit } from './mirror/left-over-git.ts';
+import { clearLeftOverGit } from './mirror/left-over-git.ts';
 import { FRESHNESS } from './mirror/look-up.ts';
 import { Mirror, PATIENCE } from './mirror/mirror.ts';
 import { remoteKey } from './mirror/remote-access.ts';
@@ -92,7 +92,7 @@ export async function openPool(
     config.builder === 'auto' ? found : { ...found, buildKit: config.builder === 'buildkit' };
 
   const parent = join(dataDir, 'mirrors');
-  await endLeftOverGit(parent);
+  await clearLeftOverGit(parent);
   // Names of one remote, as a monorepo has them, share its copy and its fetches.
   const copies = new Map<string, Promise<Mirror>>();
   const opened = config.repositories.map(async (repository) => {

@@ -79,7 +79,7 @@ async function run({ values }: Asked): Promise<number> {
       `pool: ${signal}; answers under way are finished, previews go on running\n`,
     );
   } catch (error) {
-    process.stderr.write(`pool: ${explain(error)}\n`);
+    process.stderr.write(`pool: ${explain(error, config)}\n`);
     process.exit(EXIT.failed);
   }
   return EXIT.ok;
@@ -130,7 +130,7 @@ export function repositoryAround(folder: string): string[] {
 /** What the data folder answers that is no folder, is another user's, is full or knows no locks. */
 const UNUSABLE = new Set('EACCES EEXIST ENOSPC ENOTDIR EPERM EROFS ERR_SQLITE_ERROR'.split(' '));
 
-function explain(error: unknown): string {
+function explain(error: unknown, { dataDir }: Config): string {
   if (error instanceof PreviewError) return `${error.message}\n${error.next}`;
   const { code, port, address } = error as NodeJS.ErrnoException & {
     port?: number;
@@ -147,7 +147,7 @@ function explain(error: unknown): string {
   }
   if (code !== undefined && UNUSABLE.has(code)) {
     const words = error instanceof Error ? error.message : code;
-    return `the data folder cannot be used (${words}).\nChoose another with --data-dir, or make room.`;
+    return `the data folder ${dataDir} cannot be used (${words}).\nChoose another with --data-dir, or make room.`;
   }
   return error instanceof Error ? error.message : String(error);
 }

@@ -21,11 +21,17 @@ const END_LIMIT_MS = 500;
 const HALF_WRITTEN = /(\.lock|^objects\/(.*\/)?\.?tmp[_-][^/]*|^lfs\/fetch-[^/]*)$/;
 
 /**
- * Ends the git processes of a pool that was killed: a fetch goes on without its parent, and would
- * hold the locks that the next one needs. Where the system has no /proc it does nothing.
+ * Ends the git processes of a pool that was killed, where the system has a /proc: a fetch goes on
+ * without its parent, and would hold the locks that the next one needs. Then removes what they left
+ * half-written in all mirrors, those of submodules and of repositories served no longer too: it may
+ * be what fills the disk. Nobody else may be at work there.
  */
-export async function endLeftOverGit(parent: string): Promise<void> {
+export async function clearLeftOverGit(parent: string): Promise<void> {
   await endMarked(`${MIRRORS}=${parent}`);
+  const mirrors = (await readdir(parent).catch(() => [])).filter((name) => name.endsWith('.git'));
+  const isLeft = (file: string) => HALF_WRITTEN.test(file);
+  // What stays in one mirror is told by its own fetch.
+  for (const name of mirrors) await remove(join(parent, name), isLeft).catch(() => {});
 }
 
 /** Ends the processes that have `mark` in their environment: what git started does not end with it. */
@@ -38,12 +44,7 @@ export async function endMarked(mark: string): Promise<void> {
   for (const pid of left) kill(pid, 'SIGKILL');
 }
 
-/** Removes what killed processes left half-written in a mirror. Nobody else may be at work there. */
-export async function removeHalfWritten(folder: string): Promise<void> {
-  await remove(folder, (file) => HALF_WRITTEN.test(file));
-}
-
-/** The same after a fetch that failed, of git's own files alone: Git LFS may be at work beside it. */
+/** Removes what a fetch that failed left of git's own files: Git LFS may be at work beside it. */
 export async function removeHalfFetched(folder: string): Promise<void> {
   await remove(folder, (file) => HALF_WRITTEN.test(file) && !file.startsWith('lfs/'));
 }

@@ -1,7 +1,6 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { removeHalfWritten } from './left-over-git.ts';
-import { type Repository, writeRemoteSettings } from './remote-access.ts';
+import { remoteSettings, type Repository } from './remote-access.ts';
 
 /**
  * No hook runs. The transports are the environment's to open: nothing here could widen that. All
@@ -28,10 +27,9 @@ export async function makeFolder(
 ): Promise<void> {
   await mkdir(join(folder, 'objects'), { recursive: true });
   await mkdir(join(folder, 'refs'), { recursive: true });
-  await removeHalfWritten(folder);
   await writeHead(folder, (await readHead(folder)) ?? 'main');
   await writeWhole(folder, 'config', `${CONFIG}${format}\n`);
-  await writeRemoteSettings(folder, repository);
+  await writeWhole(folder, '.gitconfig', await remoteSettings(repository));
 }
 
 /** The kind of ids of the mirror in `folder`, where one is. */

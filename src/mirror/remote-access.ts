@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { access as mayOpen, realpath, writeFile } from 'node:fs/promises';
+import { access as mayOpen, realpath } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { RepositoryName } from '../address/label.ts';
 import { gitEnvironment, named } from './git-environment.ts';
@@ -54,12 +54,11 @@ const TOKEN_HELPER = [
 ].join(' ');
 
 /**
- * Writes what git is to know of a remote where it looks for the user's own settings, which are the
- * only ones that also its other side on this machine believes. No secret is in it.
+ * What git is to know of a remote, for the place where it looks for the user's own settings: these
+ * are the only ones that also its other side on this machine believes. No secret is in it.
  */
-export async function writeRemoteSettings(folder: string, repository: Repository): Promise<void> {
-  const real = await realpath(repository.url).catch(() => repository.url);
-  await writeFile(join(folder, '.gitconfig'), settingsFor(repository, real));
+export async function remoteSettings(repository: Repository): Promise<string> {
+  return settingsFor(repository, await realpath(repository.url).catch(() => repository.url));
 }
 
 /** The environment of a git process that may reach one repository, and by its own transport alone. */

@@ -69,7 +69,7 @@ test('no repository, a folder that is none, and no engine each get a sentence an
   expect(noEngine.errors).toContain('--engine');
 });
 
-test('a port that is taken and a folder that another pool serves from are named', async () => {
+test('a port that is taken, a folder that another pool serves from and one that is none are named', async () => {
   using repository = new GitRepository();
   await repository.commit(page('x'));
   using folder = new TemporaryFolder();
@@ -91,6 +91,12 @@ test('a port that is taken and a folder that another pool serves from are named'
   expect(second).toMatchObject({
     code: 1,
     errors: expect.stringContaining('another pool serves from'),
+  });
+  const file = `${repository.path}/Dockerfile`;
+  const noFolder = await PoolProcess.run(['serve', ...args, '--data-dir', file]);
+  expect(noFolder).toMatchObject({
+    code: 1,
+    errors: expect.stringContaining(`the data folder ${file} cannot be used`),
   });
 });
 

@@ -1,4 +1,4 @@
-import { readFileSync, realpathSync } from 'node:fs';
+import { mkdirSync, readFileSync, realpathSync, statfsSync } from 'node:fs';
 import { createServer, connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -230,12 +230,22 @@ test('a pool starts on a full disk as well, and serves what was ready', async ()
   {
     await using pool = await PoolProcess.serve(args);
     expect(await visit()).toContain('Ready on a full disk');
-    await pool.end('SIGKILL');
+    await pool.end('SIGTERM');
   }
-  using _ = disk.fill();
+  {
+    using _ = disk.fill();
+    await using pool = await PoolProcess.serve(args);
+    expect(await visit()).toContain('Ready on a full disk');
+    expect(pool.errors).not.toContain('phase=building');
+    await pool.end('SIGTERM');
+  }
+  // What a fetch of a repository left that is served no longer.
+  const packs = join('mirrors', 'gone.git', 'objects', 'pack');
+  mkdirSync(join(disk.path, packs), { recursive: true });
+  disk.fill(join(packs, 'tmp_pack_x'));
   await using pool = await PoolProcess.serve(args);
   expect(await visit()).toContain('Ready on a full disk');
-  expect(pool.errors).not.toContain('phase=building');
+  expect(statfsSync(disk.path).bavail, 'what was half-fetched made room').toBeGreaterThan(100);
 });
 
 /** Stands before an engine's socket, and keeps each first answer back for a while. */

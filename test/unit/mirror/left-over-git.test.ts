@@ -6,7 +6,7 @@ import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promise
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { toRepositoryName } from '../../../src/address/label.ts';
-import { endLeftOverGit } from '../../../src/mirror/left-over-git.ts';
+import { clearLeftOverGit } from '../../../src/mirror/left-over-git.ts';
 import { Mirror } from '../../../src/mirror/mirror.ts';
 import { GitRepository, TemporaryFolder } from '../fixtures/git-repository.ts';
 import { NEVER } from '../fixtures/until.ts';
@@ -24,7 +24,7 @@ describe.runIf(existsSync('/proc/self/environ'))('what an earlier pool left at w
     const ours = sleepFor(folder.path);
     const others = sleepFor(`${folder.path}-of-another-pool`);
     const ended = once(ours, 'exit');
-    await endLeftOverGit(folder.path);
+    await clearLeftOverGit(folder.path);
     expect(await ended).toEqual([null, 'SIGTERM']);
     expect(others.exitCode ?? others.signalCode).toBeNull();
     others.kill();
@@ -36,7 +36,7 @@ describe.runIf(existsSync('/proc/self/environ'))('what an earlier pool left at w
     const deaf = spawn('sh', ['-c', 'trap "" TERM; echo; while :; do sleep 0.1; done'], { env });
     await once(deaf.stdout, 'data');
     const ended = once(deaf, 'exit');
-    await endLeftOverGit(folder.path);
+    await clearLeftOverGit(folder.path);
     expect(await ended).toEqual([null, 'SIGKILL']);
   });
 });
@@ -61,12 +61,16 @@ describe('a mirror whose git was killed in the middle', () => {
       'objects/aa/tmp_obj_x1',
     ];
     for (const name of left) await writeFile(join(folder, name), 'half');
+    const gone = join(parent.path, 'served-no-longer.git', 'objects', 'pack');
+    await mkdir(gone, { recursive: true });
+    await writeFile(join(gone, 'tmp_pack_x2'), 'half');
+    await clearLeftOverGit(parent.path);
     const second = await remote.commit({ a: '2' });
     const mirror = await open();
     await mirror.refresh(NEVER);
     expect(mirror.problem).toBeUndefined();
     expect(mirror.table.find('main')).toMatchObject({ commit: second });
-    const files = await readdir(folder, { recursive: true });
+    const files = await readdir(parent.path, { recursive: true });
     expect(files.filter((name) => /\.lock$|tmp/.test(name))).toEqual([]);
   });
 
