@@ -31,8 +31,8 @@ import { toCommitId } from './mirror/commit-id.ts';
 import { History } from './mirror/history.ts';
 import { clearLeftOverGit } from './mirror/left-over-git.ts';
 import { FRESHNESS } from './mirror/look-up.ts';
-import { Mirror, PATIENCE } from './mirror/mirror.ts';
-import { remoteKey } from './mirror/remote-access.ts';
+import type { Mirror } from './mirror/mirror.ts';
+import { openMirrors } from './mirror/open-mirrors.ts';
 import { SubmoduleMirrors } from './mirror/submodule-mirrors.ts';
 import { BuildQueue } from './preview/build-queue.ts';
 import { controlPlane, labeller } from './preview/control-plane.ts';
@@ -93,20 +93,7 @@ export async function openPool(
 
   const parent = join(dataDir, 'mirrors');
   await clearLeftOverGit(parent);
-  // Names of one remote, as a monorepo has them, share its copy and its fetches.
-  const copies = new Map<string, Promise<Mirror>>();
-  const opened = config.repositories.map(async (repository) => {
-    const { name } = repository;
-    const key = remoteKey(repository);
-    const copy =
-      copies.get(key) ??
-      Mirror.open(repository, parent, signal, PATIENCE, (progress) =>
-        logger('fetching', { repository: name, progress }),
-      );
-    copies.set(key, copy);
-    return [name, await copy] as const;
-  });
-  const mirrors = new Map<RepositoryName, Mirror>(await Promise.all(opened));
+  const mirrors = await openMirrors(config.repositories, parent, logger, signal);
   const served = new Map(config.repositories.map((one) => [one.name, one]));
   const servedOf = ({ repository, commit }: Wanted) => {
     const mirror = mirrors.get(repository);

@@ -6,6 +6,7 @@ import { environmentProblems } from '../config/environment.ts';
 import { PreviewError } from '../errors.ts';
 import { logfmt, type Logger } from '../logger.ts';
 import type { Pool } from '../main.ts';
+import { troubleWith } from '../mirror/mirror.ts';
 import { checkPrograms } from './check-programs.ts';
 import { type Asked, type Command, configOf, EXIT, UsageError } from './command.ts';
 
@@ -100,13 +101,11 @@ function greeting(pool: Pool): string {
     const branch = mirror.table.refs.find(
       (ref) => ref.kind === 'branch' && ref.name === mirror.defaultBranch,
     );
-    if (mirror.problem !== undefined)
-      lines.push('', `  ${name} cannot be fetched: ${mirror.problem}`);
-    if (branch === undefined) {
-      const why = mirror.copying ?? `${name} has no commit on its default branch yet.`;
-      lines.push('', `  ${why} Its links appear on the page above.`);
-      continue;
-    }
+    const none = mirror.copied && `${name} has no commit on its default branch yet.`;
+    const later = branch === undefined && [none, 'Its links appear on the page above.'];
+    const told = [troubleWith(name, mirror), ...(later || [])].filter((words) => words);
+    if (told.length > 0) lines.push('', `  ${told.join(' ')}`);
+    if (branch === undefined) continue;
     lines.push(
       `  ${pool.urlOf(name, branch.commit)}`,
       `      ${name} at HEAD, for ever this commit`,

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { RepositoryName } from '../address/label.ts';
 import type { CommitId } from '../mirror/commit-id.ts';
 import type { CommitSummary, History } from '../mirror/history.ts';
-import type { Mirror } from '../mirror/mirror.ts';
+import { type Mirror, troubleWith } from '../mirror/mirror.ts';
 import { html } from '../page/html.ts';
 import { layout, type Page } from '../page/layout.ts';
 import { labeller, type Named } from '../preview/control-plane.ts';
@@ -130,12 +130,13 @@ class Desk {
     return {
       site,
       repository: name,
-      repositories: [...this.#options.mirrors.keys()],
+      repositories: [...this.#options.mirrors].map(([one, { copied }]) => ({ name: one, copied })),
       branch,
       refs,
       frames: commits.map((commit) => this.#frame({ name, mirror }, commit)),
-      problem: mirror.problem,
-      copying: mirror.copying,
+      copied: mirror.copied,
+      failed: mirror.problem !== undefined,
+      trouble: troubleWith(name, mirror),
     };
   }
 

@@ -19,15 +19,17 @@ export interface Frame {
 export interface StripParts {
   site: string;
   repository: string;
-  repositories: readonly string[];
+  repositories: readonly { name: string; copied: boolean }[];
   /** The branch one looks at; `undefined` in an empty repository. */
   branch: Ref | undefined;
   refs: readonly Ref[];
   frames: readonly Frame[];
-  /** Why the last fetch failed, where it did. */
-  problem: string | undefined;
-  /** Told while the first copy is under way. */
-  copying: string | undefined;
+  /** Whether there is a copy of the repository to show. */
+  copied: boolean;
+  /** Whether the last fetch failed. */
+  failed: boolean;
+  /** Why there is none yet, or why what is shown may be old. */
+  trouble: string | undefined;
 }
 
 /** Names beyond this are reached by typing them. */
@@ -52,7 +54,7 @@ export function stripPage(parts: StripParts, now: number): Page {
         html`<nav class="names" aria-label="Repositories">
           <h2>Repositories</h2>
           <ul class="refs">
-            ${repositories.map((name) => html`<li><a class="ref" href="/?${query(name)}" ${current(name === repository)}>${name}</a></li>`)}
+            ${repositories.map(({ name, copied }) => html`<li><a class="ref" href="/?${query(name)}" ${current(name === repository)}>${name}${!copied && ', not there yet'}</a></li>`)}
           </ul>
         </nav>`
       }
@@ -80,16 +82,16 @@ export function stripPage(parts: StripParts, now: number): Page {
 }
 
 /** The part of the page that changes: sent again whenever it does. */
-export function stripList({ site, frames, problem, copying }: StripParts, now: number): Html {
-  const warning =
-    problem !== undefined &&
-    html`<div class="reason" role="alert">
-      <strong>The repository cannot be fetched:</strong> ${problem}. What is shown is from the last
-      fetch that worked.
-    </div>`;
+export function stripList(parts: StripParts, now: number): Html {
+  const { site, frames, copied, failed, trouble } = parts;
+  const next = copied
+    ? 'What is shown is from the last fetch that worked.'
+    : 'Its commits appear here once there is a copy.';
+  const alarm = failed && html` class="reason" role="alert"`;
+  const warning = trouble !== undefined && html`<p${alarm}>${trouble} ${next}</p>`;
   if (frames.length === 0) {
-    return html`${warning}
-      <p>${copying ?? 'There is no commit here yet.'} Once there is one, it appears by itself.</p>`;
+    const none = html`<p>There is no commit here yet. Once there is one, it appears by itself.</p>`;
+    return html`${warning} ${copied && none}`;
   }
   return html`${warning}
     <ol class="strip">

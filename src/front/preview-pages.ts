@@ -78,7 +78,10 @@ export function previewPage(parts: PreviewPageParts, now: number): Page {
     ['Committed', `${utc(view.date)} UTC (${age(view.date, now)})`],
     ['Named by', namesOf(view).join(', ') || 'no branch or tag'],
     ['Address', `resolved as ${rule}`],
-    ['Mirror', `fetched ${age(mirroredAt, now)}`],
+    [
+      'Mirror',
+      mirroredAt === 0 ? 'not fetched since pool started' : `fetched ${age(mirroredAt, now)}`,
+    ],
     ...runFacts(view, now),
     ['Variables', variablesOf(view)],
   ];

@@ -14,7 +14,6 @@ import {
 import { expectQuestions } from './object-reader.ts';
 import { parseRefs, RefTable } from './ref-table.ts';
 import type { Repository } from './remote-access.ts';
-import { unreadable } from './remote-problem.ts';
 import { transportOf } from './remote-url.ts';
 import { askHead, attempt, fetchRefs, isOtherFormat, type Remote } from './remote.ts';
 
@@ -28,7 +27,15 @@ export const PATIENCE = {
   startMs: 300,
   /** And so long where there is none: then pool serves, and says that the copy is under way. */
   firstMs: 10_000,
+  /** A first copy that failed is tried anew so often, whether anybody comes by or not. */
+  againMs: 60_000,
 };
+
+/** Hears what becomes of fetches: how far one is, that they fail, and that they work again. */
+export type FetchListener = (
+  event: 'fetching' | 'fetch-failed' | 'fetched',
+  told: { progress?: string; problem?: string },
+) => void;
 
 /** Often enough to see that it goes on, seldom enough for a log. */
 const TELL_MS = 5000;
@@ -58,6 +65,8 @@ export class Mirror implements Remote {
   triedAt = 0;
   /** Why the last fetch failed, in a sentence; `undefined` after one that succeeded. */
   problem: string | undefined;
+  /** Whether that is sure to stay so until somebody mends the configuration, or what it names. */
+  lasting = false;
   /** How many fetches there were. */
   fetches = 0;
   /** When the fetch that is under way began, in ms of the epoch. */
@@ -65,8 +74,10 @@ export class Mirror implements Remote {
   /** How far the fetch that is under way is, in git's words. */
   progress: string | undefined;
   readonly #fetchMs: number;
-  readonly #tell: (progress: string) => void;
+  readonly #againMs: number;
+  readonly #tell: FetchListener;
   #toldAt = 0;
+  #prepared = false;
   #fetching: Promise<void> | undefined;
   #seen: string | undefined;
 
@@ -74,52 +85,49 @@ export class Mirror implements Remote {
     repository: Repository,
     folder: string,
     patience: typeof PATIENCE,
-    tell: (progress: string) => void,
+    tell: FetchListener,
   ) {
     this.repository = repository;
     this.folder = folder;
     this.silenceMs = patience.silenceMs;
     this.#fetchMs = patience.fetchMs;
+    this.#againMs = patience.againMs;
     this.#tell = tell;
   }
 
   /**
    * Opens or makes the mirror below `parent`, and fetches; a slow remote is waited for longer where
-   * there is no earlier copy to serve from. Throws `repository-unreadable` where there is none and
-   * the remote refuses within that time. `tell` hears every few seconds how far a fetch is. An
-   * earlier copy that is `enough` is not fetched.
+   * there is no earlier copy to serve from. Whatever goes wrong is its `problem`. `tell` hears every
+   * few seconds how far a fetch is. An earlier copy that is `enough` is not fetched.
    */
   static async open(
     repository: Repository,
     parent: string,
     signal: AbortSignal,
     patience = PATIENCE,
-    tell: (progress: string) => void = () => {},
+    tell: FetchListener = () => {},
     enough: (table: RefTable) => boolean = () => false,
   ): Promise<Mirror> {
-    const folder = join(parent, `${repository.name}.git`);
-    const mirror = new Mirror(repository, folder, patience, tell);
-    await makeFolder(folder, repository, await readFormat(folder));
-    const copied = await mirror.#readCopy(signal);
-    if (copied) {
-      mirror.defaultBranch = await readHead(folder);
-    } else {
-      await rm(join(folder, SOURCE), { force: true });
-    }
-    if (copied && enough(mirror.table)) return mirror;
-    const waitMs = copied ? patience.startMs : patience.firstMs;
+    const mirror = new Mirror(repository, join(parent, `${repository.name}.git`), patience, tell);
+    // The fetch tries it once more, and says what is wrong.
+    await mirror.#prepare(signal).catch(() => {});
+    if (mirror.copied && enough(mirror.table)) return mirror;
+    const waitMs = mirror.copied ? patience.startMs : patience.firstMs;
     await Promise.race([mirror.refresh(signal), sleep(waitMs, undefined, { ref: false })]);
-    if (mirror.problem !== undefined && mirror.#seen === undefined) {
-      throw unreadable(repository, mirror.problem);
-    }
     return mirror;
   }
 
-  /** Told while nothing can be served yet, since the first copy is still under way. */
-  get copying(): string | undefined {
-    if (this.#seen !== undefined || this.fetchingSince === undefined) return undefined;
-    const far = this.progress === undefined ? '' : ` (${this.progress})`;
-    return `The repository is being copied for the first time${far}.`;
+  /** Whether there is a copy to serve from. */
+  get copied(): boolean {
+    return this.#seen !== undefined;
+  }
+
+  /** Fetches at a slow pace until there is a first copy. */
+  async fetchUntilCopied(signal: AbortSignal): Promise<void> {
+    while (!this.copied && !signal.aborted) {
+      await sleep(this.#againMs, undefined, { signal, ref: false }).catch(() => {});
+      if (!this.copied && !signal.aborted) await this.refresh(signal);
+    }
   }
 
   /** Fetches once for all who ask meanwhile. Never rejects: `problem` says what went wrong. */
@@ -142,7 +150,8 @@ export class Mirror implements Remote {
     this.fetchingSince = Date.now();
     this.#toldAt = Date.now();
     const work = async () => {
-      const first = this.#seen === undefined;
+      await this.#prepare(limited);
+      const first = !this.copied;
       // Side by side, unless a page may turn out to be no repository, or a mirror of another format.
       const alone = first || transportOf(url) === 'https';
       const head = alone ? await askHead(this, limited) : undefined;
@@ -162,10 +171,26 @@ export class Mirror implements Remote {
       // A first fetch writes a file for each ref: with 50,000 each later look costs seconds.
       if (first) await this.read(['pack-refs', '--all'], limited);
     };
-    this.problem = await attempt(this, work, limited);
+    const { words, lasting = false } = (await attempt(this, work, limited)) ?? {};
+    const news = words !== this.problem && !signal.aborted;
+    this.problem = words;
+    this.lasting = lasting;
     this.triedAt = Date.now();
     this.fetchingSince = undefined;
     this.progress = undefined;
+    if (!news) return;
+    if (words === undefined) this.#tell('fetched', {});
+    else this.#tell('fetch-failed', { problem: words });
+  }
+
+  /** Makes the folder, and reads the copy that is in it. */
+  async #prepare(signal: AbortSignal): Promise<void> {
+    if (this.#prepared) return;
+    const { folder, repository } = this;
+    await makeFolder(folder, repository, await readFormat(folder));
+    if (await this.#readCopy(signal)) this.defaultBranch = await readHead(folder);
+    else await rm(join(folder, SOURCE), { force: true });
+    this.#prepared = true;
   }
 
   #expectQuestions(): void {
@@ -191,7 +216,7 @@ export class Mirror implements Remote {
     this.progress = progress;
     if (Date.now() - this.#toldAt < TELL_MS) return;
     this.#toldAt = Date.now();
-    this.#tell(progress);
+    this.#tell('fetching', { progress });
   }
 
   /** Refs, and the reachable commits where a ref moved; beside them where that is sure to be so. */
@@ -229,4 +254,17 @@ export class Mirror implements Remote {
     await rm(this.folder, { recursive: true, force: true });
     await makeFolder(this.folder, this.repository, format);
   }
+}
+
+/** Why the repository of a name cannot be served at all yet, or as it is now; where that is so. */
+export function troubleWith(
+  name: string,
+  { copied, problem, progress, fetchingSince }: Mirror,
+): string | undefined {
+  if (copied) return problem && `The last fetch of ${name} failed: ${problem}.`;
+  if (problem !== undefined && progress === undefined)
+    return `The repository ${name} could not be fetched yet: ${problem}.`;
+  if (fetchingSince === undefined) return undefined;
+  const far = progress === undefined ? '' : ` (${progress})`;
+  return `The repository ${name} is being copied for the first time${far}.`;
 }

@@ -10,14 +10,29 @@ interface Asked {
   hasToken: boolean;
 }
 
+/** What keeps a remote from being fetched. */
+export interface RemoteProblem {
+  /** What is wrong and what to do, in a sentence without its capital and its full stop. */
+  words: string;
+  /** Whether it is sure to stay until somebody mends the configuration, or what that names. */
+  lasting: boolean;
+}
+
 type Sentence = (asked: Asked, found: RegExpMatchArray) => string;
 
+/** What may be over by itself. */
+const PASSING = 'pool tries again by itself';
+
+/** Whose folder is none, or not ours, and stays so. */
+const NO_REPOSITORY = /does not appear to be a git repository|dubious ownership/;
+
 /** What git and ssh say of a remote, and what it means to whoever configures pool. */
-const SENTENCES: readonly (readonly [RegExp, Sentence])[] = [
+const SENTENCES: readonly (readonly [RegExp, Sentence, typeof PASSING?])[] = [
   [
     /attempting to allocate/,
     ({ host }) =>
       `what ${host} sends has a file of more than 1 GiB, and pool takes none; remove it there`,
+    PASSING,
   ],
   [
     /REMOTE HOST IDENTIFICATION HAS CHANGED|host key .* has changed/i,
@@ -73,24 +88,29 @@ const SENTENCES: readonly (readonly [RegExp, Sentence])[] = [
   ],
   [
     /returned error: (5\d\d)/,
-    ({ host }, [, status]) => `${host} is in trouble (${status}); pool tries again by itself`,
+    ({ host }, [, status]) => `${host} is in trouble (${status})`,
+    PASSING,
   ],
   [
     /Could not resolve host/,
     ({ host }) => `the name ${host} leads nowhere; look at the URL and at this machine's DNS`,
+    PASSING,
   ],
   [
     /(Connection refused|Connection timed out|Operation timed out|No route to host|Network is unreachable|Failed to connect|Couldn't connect)/,
     ({ host }, [said]) =>
-      `${host} takes no connection (${said}); look whether it is up and may be reached from here; pool tries again by itself`,
+      `${host} takes no connection (${said}); look whether it is up and may be reached from here`,
+    PASSING,
   ],
   [
     /Operation too slow|block timeout reached|timed out/,
-    ({ host }) => `${host} stopped answering; look whether it is well; pool tries again by itself`,
+    ({ host }) => `${host} stopped answering; look whether it is well`,
+    PASSING,
   ],
   [
     /non-properly terminated|recv (?:error|failure)|early EOF|transfer closed|empty reply|reset by peer|RPC failed|unexpected disconnect/i,
-    ({ host }) => `${host} broke off in the middle; pool tries again by itself`,
+    ({ host }) => `${host} broke off in the middle`,
+    PASSING,
   ],
   [
     /is this a git repository|protocol error|bad line length|invalid index-pack|bad pack header|could not determine hash|expected flush|unexpected .* (?:line|response)|invalid server response|expected 'version|not a git repository\?/i,
@@ -100,23 +120,36 @@ const SENTENCES: readonly (readonly [RegExp, Sentence])[] = [
   [/cannot run ssh|ssh: not found/, () => 'there is no ssh; install openssh-client'],
 ];
 
-/** What a failed fetch means, with the next step; the words of git itself where they are new to us. */
-export function explainRemote(error: unknown, { url, access }: Repository): string {
+/**
+ * What a failed fetch into `folder` means, with the next step; the words of git itself where they
+ * are new to us.
+ */
+export function explainRemote(
+  error: unknown,
+  { url, access }: Repository,
+  folder: string,
+): RemoteProblem {
   // What the remote says comes in here, and goes out to pages and terminals.
   const said = error instanceof Error ? error.message : String(error);
   const text = plainText(said.replaceAll('\r', '\n'));
   const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('remote: '));
   const own = lines.join('\n');
+  if (/No space left on device/i.test(own)) {
+    const words = `the disk that ${folder} lies on is full; make room there; ${PASSING}`;
+    return { words, lasting: false };
+  }
   if (!url.startsWith('/')) {
     const asked = askedOf(url, access?.tokenFile !== undefined || access?.tokenEnv !== undefined);
-    for (const [pattern, sentence] of SENTENCES) {
+    for (const [pattern, sentence, passing] of SENTENCES) {
       const found = own.match(pattern);
-      if (found !== null) return sentence(asked, found);
+      if (found === null) continue;
+      const words = [sentence(asked, found), passing].filter((part) => part !== undefined);
+      return { words: words.join('; '), lasting: passing === undefined };
     }
   }
   const line = lines.find((one) => /^(fatal|error): /.test(one)) ?? lines.at(-1);
   const words = line?.replace(/^(fatal|error): /, '').replace(/\.+$/, '');
-  return words?.trim() ?? 'git failed without a word';
+  return { words: words?.trim() ?? 'git failed without a word', lasting: NO_REPOSITORY.test(own) };
 }
 
 /** The failure of a repository that a fetch could not read. */

@@ -7,7 +7,7 @@ import { gitIn } from './git-process.ts';
 import { endMarked, FETCHING, removeHalfFetched } from './left-over-git.ts';
 import { makeFolder } from './mirror-folder.ts';
 import { accessProblem, type Repository, remoteEnvironment } from './remote-access.ts';
-import { explainRemote } from './remote-problem.ts';
+import { explainRemote, type RemoteProblem } from './remote-problem.ts';
 import { transportOf } from './remote-url.ts';
 
 /** A repository as it is reached from the folder of its mirror. */
@@ -36,20 +36,21 @@ export async function askRemote(
     const remote = { repository, folder: join(parent, 'asked.git'), silenceMs };
     await makeFolder(remote.folder, repository, 'sha1');
     const signal = AbortSignal.timeout(silenceMs);
-    return await attempt(remote, () => askHead(remote, signal), signal);
+    const problem = await attempt(remote, () => askHead(remote, signal), signal);
+    return problem?.words;
   } finally {
     await rm(parent, { recursive: true, force: true });
   }
 }
 
-/** Never rejects: returns what is wrong, in a sentence, and leaves no process behind. */
+/** Never rejects: returns what is wrong, and leaves no process behind. */
 export async function attempt(
   { repository, folder }: Remote,
   work: () => Promise<unknown>,
   signal: AbortSignal,
-): Promise<string | undefined> {
-  const problem = await accessProblem(repository);
-  if (problem !== undefined) return problem;
+): Promise<RemoteProblem | undefined> {
+  const missing = await accessProblem(repository);
+  if (missing !== undefined) return { words: missing, lasting: true };
   try {
     await work();
     return undefined;
@@ -57,7 +58,7 @@ export async function attempt(
     await endMarked(`${FETCHING}=${folder}`);
     // Half a pack of each attempt would fill the disk, and keep it full.
     await removeHalfFetched(folder).catch(() => {});
-    return explainRemote(signal.aborted ? new Error('timed out') : error, repository);
+    return explainRemote(signal.aborted ? new Error('timed out') : error, repository, folder);
   }
 }
 

@@ -1,11 +1,11 @@
 import type { Address } from '../address/host.ts';
 import { commitLabel, formatLabel, type RepositoryName } from '../address/label.ts';
-import { toFailure } from '../errors.ts';
+import { PreviewError, toFailure } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { type CommitId, toCommitId } from '../mirror/commit-id.ts';
 import type { History } from '../mirror/history.ts';
 import { type Freshness, lookUp } from '../mirror/look-up.ts';
-import type { Mirror } from '../mirror/mirror.ts';
+import { type Mirror, troubleWith } from '../mirror/mirror.ts';
 import type { Found, Ref } from '../mirror/ref-table.ts';
 import { merge } from './merge.ts';
 import type { Choice, Control, PreviewView, Visit } from './control.ts';
@@ -169,21 +169,19 @@ export function controlPlane(
     });
     const nextFetch = Math.min(...all.map(({ mirror }) => mirror.triedAt)) + refreshMs - Date.now();
     const empty = all.every(({ mirror }) => mirror.table.commits.size === 0);
-    const problem = all.find(({ mirror }) => mirror.problem !== undefined)?.mirror.problem;
-    const copying = all.map(({ mirror }) => mirror.copying).find((words) => words !== undefined);
+    const troubles = all.map(({ name, mirror }) => troubleWith(name, mirror));
+    const told = troubles.filter((trouble) => trouble !== undefined);
+    // What is in a repository is known of one that was read.
+    if (all.every(({ mirror }) => !mirror.copied)) {
+      return { kind: 'refused', failure: toFailure(notCopied(told.join(' '))) };
+    }
     const known = empty
       ? 'The repository has no commit yet.'
       : 'No branch, tag or commit of that name is known.';
-    const reason = copying ?? known;
-    // Whether a repository is empty is known of one that was read.
-    const failed =
-      empty && all.every(({ mirror }) => mirror.fetchedAt === 0)
-        ? 'The repository could not be fetched yet'
-        : `${reason} The last fetch failed`;
     return {
       kind: 'unknown',
       near,
-      reason: problem === undefined ? reason : `${failed}: ${problem}.`,
+      reason: [known, ...told].join(' '),
       retryAfterMs: Math.max(1000, nextFetch),
     };
   }
@@ -202,6 +200,14 @@ function surelyUntil({ triedAt }: Mirror, { refreshMs }: Freshness): number {
 /** Labels of pool's own links: the repository is named where there are several. */
 export function labeller(mirrors: Mirrors): (repository: string, commit: CommitId) => string {
   return (repository, commit) => commitLabel(commit, mirrors.size > 1 ? repository : undefined);
+}
+
+function notCopied(words: string): PreviewError {
+  return new PreviewError(
+    'repository-unreadable',
+    words,
+    'Pool asks again by itself, and this page goes on once there is a copy; "pool doctor", run by whoever runs pool, tells more.',
+  );
 }
 
 function candidatesFor({ repository }: Address, mirrors: Mirrors): Named[] {

@@ -54,7 +54,7 @@ export type Visit =
       rule: string;
       /** Ms of the epoch until which the address surely means this commit; none where it always does. */
       until?: number;
-      /** Ms of the epoch of the mirror's last fetch. */
+      /** Ms of the epoch of the last fetch that succeeded; 0 where there was none since pool started. */
       mirroredAt: number;
     }
   | { kind: 'ambiguous'; choices: Choice[] }

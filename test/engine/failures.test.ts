@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, rename } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { GitRepository } from '../unit/fixtures/git-repository.ts';
@@ -240,7 +240,39 @@ test('a repository whose remote went away is served from the mirror, and the str
   await sleep(250);
   expect((await pool.visit('main')).text).toContain('Kept');
   expect((await pool.visit(commit)).status).toBe(200);
-  expect((await pool.visit('')).text).toContain('The repository cannot be fetched');
+  expect((await pool.visit('')).text).toMatch(/The last fetch of [a-z0-9-]+ failed/);
+});
+
+test('a repository that was never fetched keeps no other from being served, says why, and is served once it can be', async () => {
+  using good = new GitRepository();
+  using late = new GitRepository();
+  const commit = await good.commit(page('Served'));
+  const first = await late.commit(page('Late'));
+  await rename(late.path, `${late.path}-away`);
+  const both = [`good=${good.path}`, `late=${late.path}`];
+  await using pool = await TestPool.open(both, { refreshMs: 200 });
+  expect((await pool.visit(`${commit}---good`)).text).toContain('Served');
+  expect((await pool.visit('main')).text, 'of those that there are').toContain('Served');
+  const why = 'The repository late could not be fetched yet: ';
+  const asPage = await pool.visit('main---late', { navigation: true });
+  expect([asPage.status, asPage.headers['retry-after'], asPage.text]).toEqual([
+    503,
+    '5',
+    expect.stringMatching(`${why}.*${late.path}.*[^]*Pool asks again by itself`),
+  ]);
+  const nowhere = await pool.visit('nowhere');
+  expect(nowhere.status).toBe(404);
+  expect(nowhere.text).toContain(`No branch, tag or commit of that name is known. ${why}`);
+  expect((await pool.visit('')).text).toContain('late, not there yet');
+  expect((await pool.visit('', { path: '/?repository=late' })).text).toContain(why);
+  expect(pool.events.filter(({ event }) => event === 'fetch-failed')).toMatchObject([
+    { fields: { repository: 'late', problem: expect.stringContaining(late.path) } },
+  ]);
+
+  await rename(`${late.path}-away`, late.path);
+  await sleep(200);
+  expect((await pool.visit('main---late')).text).toContain('Late');
+  expect((await pool.visit(first)).text).toContain('Late');
 });
 
 /** A sleep that can be told from every other process of the machine. */

@@ -4,7 +4,7 @@ import type { RequestListener } from 'node:http';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { toRepositoryName } from '../../../src/address/label.ts';
-import { Mirror, PATIENCE } from '../../../src/mirror/mirror.ts';
+import { Mirror, PATIENCE, troubleWith } from '../../../src/mirror/mirror.ts';
 import type { Access } from '../../../src/mirror/remote-access.ts';
 import { GitRepository, TemporaryFolder } from '../fixtures/git-repository.ts';
 import {
@@ -96,11 +96,7 @@ describe('an https repository', BUSY, () => {
 
   it('says what is wrong with the credentials, and never what they are', async () => {
     await using host = await Host.start();
-    const opened = async (access: Access) =>
-      await host.open(access).then(
-        () => 'opened',
-        (error: Error) => error.message,
-      );
+    const opened = async (access: Access) => (await host.open(access)).problem;
     expect(await opened({})).toContain('asks for a password');
     expect(await opened({ caFile: undefined })).toContain('name the certificate of its authority');
     expect(await opened({ tokenFile: '/nowhere/else' })).toContain(
@@ -164,7 +160,8 @@ describe('an https repository', BUSY, () => {
     await using server = await tlsServer(host.certificate, away);
     const { tokenFile, certificate } = host;
     const access = { tokenFile, caFile: certificate.caFile };
-    await expect(open(httpsUrl(server, '/x'), host.mirrors.path, access)).rejects.toThrow(
+    const { problem } = await open(httpsUrl(server, '/x'), host.mirrors.path, access);
+    expect(problem).toContain(
       'redirects to another URL, and pool goes only where its configuration says',
     );
     expect(asked).toEqual([]);
@@ -239,12 +236,16 @@ describe('an https repository', BUSY, () => {
       patience,
     );
     expect(mirror).toMatchObject({ problem: undefined, fetchedAt: 0, table: { refs: [] } });
-    expect(mirror.copying).toContain('being copied for the first time');
-    const far = () => mirror.copying?.includes('(Receiving objects: ') === true;
+    expect(troubleWith('app', mirror)).toBe(
+      'The repository app is being copied for the first time.',
+    );
+    const far = () => troubleWith('app', mirror)?.includes('time (Receiving objects: ') === true;
     await until('it says how far it is', far, 10_000);
     await mirror.refresh(NEVER);
     expect(mirror.problem).toContain('stopped answering');
-    expect(mirror.copying).toBeUndefined();
+    expect(troubleWith('app', mirror)).toMatch(
+      /^The repository app could not be fetched yet: .*\.$/,
+    );
     hang = false;
     await mirror.refresh(NEVER);
     expect(mirror.problem).toBeUndefined();
@@ -253,12 +254,15 @@ describe('an https repository', BUSY, () => {
 
   it('that is down, or leads nowhere, is told in words', async () => {
     using folder = new TemporaryFolder();
-    await expect(open('https://127.0.0.1:1/x', folder.path, {})).rejects.toThrow(
-      '127.0.0.1:1 takes no connection',
-    );
-    await expect(open('https://no.invalid/x', folder.path, {})).rejects.toThrow(
-      'the name no.invalid leads nowhere',
-    );
+    const opened = async (url: string) => await open(url, folder.path, {});
+    expect(await opened('https://127.0.0.1:1/x')).toMatchObject({
+      problem: expect.stringMatching(/^127\.0\.0\.1:1 takes no connection.*tries again by itself$/),
+      lasting: false,
+    });
+    expect(await opened('https://no.invalid/x')).toMatchObject({
+      problem: expect.stringContaining('the name no.invalid leads nowhere'),
+      lasting: false,
+    });
   });
 });
 
@@ -273,7 +277,7 @@ describe('an ssh repository', BUSY, () => {
     const { sshKey, knownHosts } = server;
     const url = server.origin + remote.path;
     const opened = async (access: Access, at = url) =>
-      await open(at, mirrors.path, access).catch((error: Error) => error.message);
+      (await open(at, mirrors.path, access)).problem;
 
     const unknown = join(folder.path, 'nobody');
     writeFileSync(unknown, '');
@@ -371,7 +375,7 @@ describe('a repository on this machine', BUSY, () => {
     chmodSync(object, 0o600);
     writeFileSync(object, '');
     using other = new TemporaryFolder();
-    await expect(open(remote.path, other.path, {})).rejects.toThrow('cannot be read');
+    expect((await open(remote.path, other.path, {})).problem).toBeDefined();
     expect(existsSync(trace)).toBe(false);
   });
 });

@@ -64,12 +64,13 @@ function pagesOf({ subject, author, names, said }: Texts): [string, Page][] {
   const strip = {
     site: SITE,
     repository: 'shop',
-    repositories: ['shop'],
+    repositories: [{ name: 'shop', copied: true }],
     refs: all,
     branch: all[0],
     frames: [{ commit, label: COMMIT, refs: all, state: failed }],
-    problem: said,
-    copying: said,
+    copied: true,
+    failed: true,
+    trouble: said,
   };
   return [
     ['waiting', waitingPage(parts({ ...STATES.building, step: said }))],

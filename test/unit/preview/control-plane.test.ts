@@ -27,7 +27,13 @@ it('a repository that was never fetched is not told as an empty one', async () =
   const to = destinationOf(head, ['pool.localhost']);
   if (to.kind !== 'preview') throw new Error('the host names no preview');
   expect(await control.visit(to.address, false)).toMatchObject({
-    kind: 'unknown',
-    reason: expect.stringMatching(/^The repository could not be fetched yet: .*nothing.*\.$/),
+    kind: 'refused',
+    failure: {
+      code: 'repository-unreadable',
+      message: expect.stringMatching(
+        /^The repository shop could not be fetched yet: .*nothing.*\.$/,
+      ),
+      next: expect.stringContaining('Pool asks again by itself'),
+    },
   });
 });
