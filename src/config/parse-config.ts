@@ -1,5 +1,6 @@
 import { dirname } from 'node:path';
 import type { z } from 'zod';
+import { issueWords } from '../issue-words.ts';
 import { type Config, schemaIn } from './config.ts';
 
 /** One thing that is wrong with a configuration. */
@@ -37,8 +38,8 @@ export function parseConfig(
 
 function wordsOf(issue: z.core.$ZodIssue, input: object): string {
   if (issue.code === 'unrecognized_keys') return issue.message;
-  if (issue.code === 'invalid_key') return issue.issues[0]?.message ?? issue.message;
-  return issue.message + came(input, issue.path);
+  if (issue.code === 'invalid_key') return issueWords(issue);
+  return issueWords(issue) + came(input, issue.path);
 }
 
 /** Where the user stands: npm moves into pool's own folder before it starts `npm start`. */

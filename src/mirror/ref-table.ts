@@ -25,6 +25,8 @@ export type Found =
 
 /** Names to suggest on a 404: enough to help, few enough to read. */
 const NEAR_LIMIT = 5;
+/** Enough to tell commits apart, unless somebody made them alike. */
+const SHOWN_DIGITS = 12;
 
 /** What one repository's branches and tags were at one moment. A plain value, looked up by text. */
 export class RefTable {
@@ -72,7 +74,13 @@ export class RefTable {
     if (commits.length === 1) {
       return { kind: 'commit', commit: first, rule: 'abbreviated id', fixed: false };
     }
-    const choices = commits.map((commit) => ({ name: `commit ${commit.slice(0, 12)}`, commit }));
+    let digits = SHOWN_DIGITS;
+    const names = () => commits.map((commit) => commit.slice(0, digits));
+    while (new Set(names()).size < commits.length) digits += 1;
+    const choices = commits.map((commit) => ({
+      name: `commit ${commit.slice(0, digits)}`,
+      commit,
+    }));
     return { kind: 'ambiguous', choices };
   }
 

@@ -20,6 +20,7 @@ export interface Access {
 export interface Repository {
   name: RepositoryName;
   url: string;
+  /** `undefined` for a submodule on another server than its parent's: nothing is given for it. */
   access?: Access;
 }
 

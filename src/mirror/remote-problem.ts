@@ -1,6 +1,6 @@
 import { PreviewError } from '../errors.ts';
 import { plainText } from '../plain-text.ts';
-import type { Repository } from './remote-access.ts';
+import type { Access, Repository } from './remote-access.ts';
 
 /** Who was asked, as an operator would write it. */
 interface Asked {
@@ -8,6 +8,8 @@ interface Asked {
   /** The line that fetches the host's keys. */
   scan: string;
   hasToken: boolean;
+  /** A submodule on another server than its parent's: no option of the configuration is for it. */
+  foreign: boolean;
 }
 
 /** What keeps a remote from being fetched. */
@@ -23,6 +25,12 @@ type Sentence = (asked: Asked, found: RegExpMatchArray) => string;
 /** What may be over by itself. */
 const PASSING = 'pool tries again by itself';
 
+/** What ssh takes where nothing is named. */
+const OWN_HOSTS = '~/.ssh/known_hosts of the user who runs pool';
+const OWN_KEYS = '~/.ssh of the user who runs pool';
+const NOT_THERE = "does not count for a submodule on another server than its parent's";
+const NO_TOKEN = `let it be read without one, for a token ${NOT_THERE}`;
+
 /** Whose folder is none, or not ours, and stays so. */
 const NO_REPOSITORY = /does not appear to be a git repository|dubious ownership/;
 
@@ -36,13 +44,13 @@ const SENTENCES: readonly (readonly [RegExp, Sentence, typeof PASSING?])[] = [
   ],
   [
     /REMOTE HOST IDENTIFICATION HAS CHANGED|host key .* has changed/i,
-    ({ host, scan }) =>
-      `${host} shows another host key than the one in "knownHosts", and somebody may stand between; ask its owners, and only if they changed it put what "${scan}" prints in its place`,
+    ({ host, scan, foreign }) =>
+      `${host} shows another host key than the one in ${foreign ? OWN_HOSTS : '"knownHosts"'}, and somebody may stand between; ask its owners, and only if they changed it put what "${scan}" prints in its place`,
   ],
   [
     /Host key verification failed/,
-    ({ host, scan }) =>
-      `the host key of ${host} is not known; add what "${scan}" prints to the file that "knownHosts" names, after comparing it with what the host publishes`,
+    ({ host, scan, foreign }) =>
+      `the host key of ${host} is not known; add what "${scan}" prints to ${foreign ? OWN_HOSTS : 'the file that "knownHosts" names'}, after comparing it with what the host publishes`,
   ],
   [
     /UNPROTECTED PRIVATE KEY FILE|bad permissions/i,
@@ -56,25 +64,25 @@ const SENTENCES: readonly (readonly [RegExp, Sentence, typeof PASSING?])[] = [
   ],
   [
     /Permission denied \(/,
-    ({ host }) =>
-      `${host} does not take the key; give it the public half of "sshKey" as a deploy key that may read`,
+    ({ host, foreign }) =>
+      `${host} does not take the key; give it the public half of ${foreign ? `one in ${OWN_KEYS}` : '"sshKey"'} as a deploy key that may read`,
   ],
   [
     /SSL certificate problem|certificate verif|peer certificate|certificate subject name/i,
-    ({ host }) =>
-      `the certificate of ${host} is not one that this machine believes; name the certificate of its authority as "caFile", or have the host's mended`,
+    ({ host, foreign }) =>
+      `the certificate of ${host} is not one that this machine believes; ${foreign ? `add that of its authority to those that this machine believes, for "caFile" ${NOT_THERE}` : 'name the certificate of its authority as "caFile"'}, or have the host's mended`,
   ],
   [
     /could not read (?:Username|Password)/,
-    ({ host }) =>
-      `${host} asks for a password, or says so of a repository that is not there; look at the URL, or name a token as "tokenFile"`,
+    ({ host, foreign }) =>
+      `${host} asks for a password, or says so of a repository that is not there; look at the URL, or ${foreign ? NO_TOKEN : 'name a token as "tokenFile"'}`,
   ],
   [
     /Authentication failed/,
-    ({ host, hasToken }) =>
+    ({ host, hasToken, foreign }) =>
       hasToken
         ? `${host} does not take the token; look whether it has run out, may read this repository and belongs to "tokenUser"`
-        : `${host} asks for a password; name a token as "tokenFile"`,
+        : `${host} asks for a password; ${foreign ? NO_TOKEN : 'name a token as "tokenFile"'}`,
   ],
   [
     /returned error: 30[1-8]/,
@@ -83,8 +91,8 @@ const SENTENCES: readonly (readonly [RegExp, Sentence, typeof PASSING?])[] = [
   ],
   [
     /returned error: (4\d\d)|repository '.*' not found/,
-    ({ host, hasToken }, [, status = '404']) =>
-      `${host} refuses it (${status}); look at the URL, and whether ${hasToken ? 'the token may' : 'a token is needed to'} read it`,
+    ({ host, hasToken, foreign }, [, status = '404']) =>
+      `${host} refuses it (${status}); look at the URL, ${foreign ? `or ${NO_TOKEN}` : `and whether ${hasToken ? 'the token may' : 'a token is needed to'} read it`}`,
   ],
   [
     /returned error: (5\d\d)/,
@@ -139,7 +147,7 @@ export function explainRemote(
     return { words, lasting: false };
   }
   if (!url.startsWith('/')) {
-    const asked = askedOf(url, access?.tokenFile !== undefined || access?.tokenEnv !== undefined);
+    const asked = askedOf(url, access);
     for (const [pattern, sentence, passing] of SENTENCES) {
       const found = own.match(pattern);
       if (found === null) continue;
@@ -161,11 +169,13 @@ export function unreadable({ url }: Repository, problem: string): PreviewError {
   );
 }
 
-function askedOf(url: string, hasToken: boolean): Asked {
+function askedOf(url: string, access: Access | undefined): Asked {
   const { hostname, port } = URL.canParse(url)
     ? new URL(url)
     : { hostname: url.replace(/^[^@]*@(\[.*\]|[^:]*):.*$/s, '$1'), port: '' };
   const bare = hostname.replaceAll(/[[\]]/g, '');
   const scan = ['ssh-keyscan', ...(port === '' ? [] : ['-p', port]), bare].join(' ');
-  return { host: port === '' ? hostname : `${hostname}:${port}`, scan, hasToken };
+  const host = port === '' ? hostname : `${hostname}:${port}`;
+  const hasToken = access?.tokenFile !== undefined || access?.tokenEnv !== undefined;
+  return { host, scan, hasToken, foreign: access === undefined };
 }

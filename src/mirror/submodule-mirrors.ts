@@ -6,7 +6,6 @@ import { PreviewError } from '../errors.ts';
 import type { CommitId } from './commit-id.ts';
 import { Mirror, PATIENCE } from './mirror.ts';
 import { remoteKey, type Repository } from './remote-access.ts';
-import { unreadable } from './remote-problem.ts';
 
 /** Remotes of submodules that one pool copies: their names come out of commits. */
 const MIRROR_LIMIT = 200;
@@ -39,7 +38,7 @@ export class SubmoduleMirrors {
     if (mirror.triedAt <= since) throw new Unfetched(mirror.refresh(this.#closing));
     throw mirror.problem === undefined
       ? unreachable(repository.url, commit)
-      : unreadable(repository, mirror.problem);
+      : unread(repository.url, mirror.problem);
   }
 
   async #open(repository: Repository, commit: CommitId): Promise<void> {
@@ -105,6 +104,14 @@ export async function onceFetched<Result>(
 function nameOf(repository: Repository): RepositoryName {
   const digest = createHash('sha256').update(remoteKey(repository));
   return `${PREFIX}${digest.digest('hex').slice(0, 24)}` as RepositoryName;
+}
+
+function unread(url: string, problem: string): PreviewError {
+  return new PreviewError(
+    'repository-unreadable',
+    `The submodule ${url} cannot be read: ${problem}.`,
+    'Mend that, and retry; docs/configuration.md tells what submodules are fetched with.',
+  );
 }
 
 function unreachable(url: string, commit: CommitId): PreviewError {

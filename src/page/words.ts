@@ -46,7 +46,8 @@ export function phaseWords(state: PreviewState): string {
     case 'ready':
     case 'failed': {
       if (state.phase === 'ready' && state.rebuild !== undefined) {
-        if (state.rebuild.phase === 'failed') return 'the rebuild failed, what was there serves on';
+        if (state.rebuild.phase === 'failed')
+          return `the rebuild ${ended(state.rebuild.failure)}, what was there serves on`;
         const way = state.rebuild.phase === 'cold' ? '' : `: ${phaseWords(state.rebuild)}`;
         return `rebuilding, and serving meanwhile${way}`;
       }
@@ -78,12 +79,22 @@ export function happenedWords(happened: Happened): string {
     case 'ready':
       return `ready, it answered after ${duration(happened.startMs)}`;
     case 'failed':
-      return `${happened.serving ? 'the rebuild failed, what was there serves on' : 'failed'} (${happened.code}): ${happened.message}`;
+      return `${happened.serving ? rebuildWords(happened) : 'failed'} (${happened.code}): ${happened.message}`;
     case 'rebuilding':
       return 'to be built anew, and serving meanwhile';
     case 'cooled':
       return COOLED[happened.why];
   }
+}
+
+/** Who stops a rebuild may have stopped what served as well. */
+function rebuildWords(failure: { code: string }): string {
+  const serves = failure.code === 'cancelled' ? '' : ', what was there serves on';
+  return `the rebuild ${ended(failure)}${serves}`;
+}
+
+function ended({ code }: { code: string }): string {
+  return code === 'cancelled' ? 'was stopped' : 'failed';
 }
 
 const COOLED = {

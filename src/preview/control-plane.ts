@@ -105,8 +105,9 @@ export function controlPlane(
     const hits = all.filter(({ found }) => found.kind !== 'unknown');
     const [hit, ...others] = hits;
     if (hit === undefined) return unknownRef(all, freshness);
-    if (others.length > 0) return { kind: 'ambiguous', choices: hits.flatMap(choicesOf) };
-    if (hit.found.kind !== 'commit') return { kind: 'ambiguous', choices: choicesOf(hit) };
+    if (others.length > 0)
+      return { kind: 'ambiguous', choices: hits.flatMap((one) => choicesOf(one, address)) };
+    if (hit.found.kind !== 'commit') return { kind: 'ambiguous', choices: choicesOf(hit, address) };
 
     const { name, mirror, found, until } = hit;
     const preview = previews.of({ repository: name, commit: found.commit });
@@ -148,22 +149,31 @@ export function controlPlane(
     };
   }
 
-  function choicesOf({ name, found }: Named & { found: Found }): Choice[] {
-    const of = mirrors.size > 1 ? ` of ${name}` : '';
-    if (found.kind === 'commit')
-      return [{ name: `${found.rule}${of}`, label: label(name, found.commit) }];
+  /** One of several repositories is named with what was asked for: there it means one commit. */
+  function choicesOf({ name, found }: Named & { found: Found }, { ref, port }: Address): Choice[] {
     if (found.kind === 'unknown') return [];
+    if (found.kind === 'commit') {
+      const { rule, commit } = found;
+      const what = /^(full|abbreviated) id$/.test(rule) ? `commit ${commit.slice(0, 12)}` : rule;
+      return [
+        { name: what + of(name), label: formatLabel(ref, name, port) ?? label(name, commit) },
+      ];
+    }
     return found.choices.map((choice) => ({
-      name: `${choice.name}${of}`,
+      name: choice.name + of(name),
       label: label(name, choice.commit),
     }));
+  }
+
+  function of(name: RepositoryName): string {
+    return mirrors.size > 1 ? ` of ${name}` : '';
   }
 
   function unknownRef(all: readonly (Named & { found: Found })[], { refreshMs }: Freshness): Visit {
     const near = all.flatMap(({ name, found }) => {
       const refs: Ref[] = found.kind === 'unknown' ? found.near : [];
       return refs.map((ref) => ({
-        name: `${ref.kind} ${ref.name}`,
+        name: `${ref.kind} ${ref.name}${of(name)}`,
         label: refLabel(name, ref),
       }));
     });

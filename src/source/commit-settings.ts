@@ -2,6 +2,7 @@ import { parseDocument } from 'yaml';
 import { z } from 'zod';
 import { type Port, toPort } from '../address/label.ts';
 import { PreviewError } from '../errors.ts';
+import { issueWords } from '../issue-words.ts';
 import type { CommitId } from '../mirror/commit-id.ts';
 import { readTopFile } from '../mirror/object-reader.ts';
 import { nearest } from '../nearest.ts';
@@ -12,7 +13,8 @@ export const SETTINGS_FILE = '.pool.yml';
 /** Some screens of text; the parser's time grows with the square of the number of keys. */
 const FILE_LIMIT = 8 * 1024;
 const PORT_LIMIT = 16;
-const PORTS = `expected a port from 1 to 65535, or a list of at most ${PORT_LIMIT}`;
+const PORT = 'expected a port from 1 to 65535';
+const PORTS = `${PORT}, or a list of at most ${PORT_LIMIT}`;
 
 /** A path inside the commit: no `..`, no slash before or after it; empty for the top. */
 export const InnerPath = z.string().transform((text, context) => {
@@ -31,10 +33,10 @@ const Name = z
 /** The value of a variable or an argument. */
 export const Value = z.string().refine((text) => !text.includes('\0'), 'expected text without NUL');
 
-const PortNumber = z.string().transform((text, context): Port => {
+const PortNumber = z.string(PORTS).transform((text, context): Port => {
   const port = toPort(text);
   if (port !== undefined) return port;
-  context.addIssue('expected a port from 1 to 65535');
+  context.addIssue(text === '' ? PORT : `${PORT}, not "${text.slice(0, 20)}"`);
   return z.NEVER;
 });
 
@@ -117,9 +119,11 @@ function parseYaml(text: string): unknown {
 
 function explain(issue: z.core.$ZodIssue): string {
   if (issue.code === 'unrecognized_keys') return issue.keys.map(unknownKey).join('; ');
-  const at = issue.path.join('.');
-  const message = issue.code === 'invalid_key' ? issue.issues[0]?.message : issue.message;
-  return at === '' ? 'expected keys and values, such as "port: 3000"' : `${at}: ${message ?? ''}`;
+  // One port is no list to whoever wrote it; which one of several is wrong stands in the words.
+  const at = issue.path.filter((part) => typeof part !== 'number').join('.');
+  return at === ''
+    ? 'expected keys and values, such as "port: 3000"'
+    : `${at}: ${issueWords(issue)}`;
 }
 
 function unknownKey(key: string): string {

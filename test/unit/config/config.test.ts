@@ -223,7 +223,7 @@ describe('everything else', () => {
     ['holdMs', -1, '-1'],
     ['portRange', { first: 80, last: 90 }, /came [89]0/],
     ['portRange', { first: 30_000, last: 20_000 }, '30000'],
-    ['portRange', { first: 20_000 }, 'undefined'],
+    ['portRange', { first: 20_000 }, 'expected a number, and there is none'],
     ['dataDir', '', '""'],
     ['limits', { memory: '1' }, '"1"'],
     ['limits', { memory: '5m' }, '5m'],

@@ -172,6 +172,13 @@ describe('what several things answer to is never guessed', () => {
   });
 });
 
+it('two commits that were made to begin alike are told apart by their names', () => {
+  const twins = [id('abcdef0123456789'), id('abcdef012345678a')];
+  expect(table({}, twins).find('abcdef0')).toMatchObject({
+    choices: [{ name: 'commit abcdef0123456789' }, { name: 'commit abcdef012345678a' }],
+  });
+});
+
 describe('an unknown name comes with names that are near', () => {
   const refs = table({ 'heads/main': ONE, 'heads/feature/login': TWO, 'tags/v1.0.0': THREE });
   it.each([

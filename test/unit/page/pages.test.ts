@@ -123,3 +123,8 @@ describe('the waiting page stays below 30 KB', () => {
     expect(body).toContain(`data-next="${log.length}"`);
   });
 });
+
+it('a mirror that was not fetched since pool started is not told as one of 1970', () => {
+  const { body } = previewPage(partsOf(STATES.ready, 'a'), NOW);
+  expect(body).toContain('not fetched since pool started');
+});

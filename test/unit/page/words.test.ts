@@ -70,6 +70,16 @@ describe('a phase is told in words', () => {
   });
 });
 
+it('a rebuild that somebody stopped is not told as one that failed, nor what it was made beside as serving', () => {
+  const failure = { ...FAILURE, code: 'cancelled' } as const;
+  const rebuild = { ...STATES.failed, failure };
+  expect(phaseWords({ ...STATES.ready, rebuild })).toBe(
+    'the rebuild was stopped, what was there serves on',
+  );
+  const entry = { what: 'failed', code: 'cancelled', message: 'Stopped.', serving: true } as const;
+  expect(happenedWords({ ...entry, at: 0 })).toBe('the rebuild was stopped (cancelled): Stopped.');
+});
+
 describe('what happened is told in words', () => {
   it.each<[Entry, string]>([
     [{ what: 'queued' }, 'asked for, and queued'],

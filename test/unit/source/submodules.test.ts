@@ -388,11 +388,18 @@ describe('a submodule that is allowed', () => {
     const commit = await server.repository.commit({ a: 'a' });
     const { entries } = await plan(server.url, commit);
     expect(entries.map(({ path }) => path)).toContain('lib/a');
+    const beyond = await other.repository.commit({ b: 'b' });
+    await expect(plan(other.url, beyond)).rejects.toThrow(
+      `The submodule ${other.url} cannot be read: the certificate of ${new URL(other.url).host} is not one that this machine believes; add that of its authority to those that this machine believes, for "caFile" does not count`,
+    );
     // Certificates that all git processes of pool believe: only the token is missing.
     const { GIT_SSL_CAINFO: before } = process.env;
     process.env['GIT_SSL_CAINFO'] = caFile;
-    const asked = plan(other.url, await other.repository.commit({ b: 'b' }));
-    await expect(asked).rejects.toMatchObject({ code: 'repository-unreadable' });
+    const asked = plan(other.url, beyond);
+    await expect(asked).rejects.toMatchObject({
+      code: 'repository-unreadable',
+      message: expect.stringContaining('let it be read without one, for a token does not count'),
+    });
     if (before === undefined) delete process.env['GIT_SSL_CAINFO'];
     else process.env['GIT_SSL_CAINFO'] = before;
     expect([...other.proofs]).toEqual([undefined]);
