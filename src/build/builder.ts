@@ -59,7 +59,7 @@ export async function buildImage(
     return { id, build: { reused: false, builder, ms: now - begun, steps, cached, builtAt: now } };
   } catch (error) {
     if (signal.aborted) throw cancelled();
-    if (limit.aborted) throw timedOut(limitMs, trace.progress.step);
+    if (limit.aborted) throw timedOut(limitMs, trace.progress.step, request.anew !== undefined);
     // A context that could not be read to its end says so through its own error.
     const { errored } = request.context.stream;
     if (errored instanceof PreviewError) throw errored;
@@ -155,11 +155,13 @@ async function startBuild(
   }
 }
 
-function timedOut(limitMs: number, step: string | undefined): PreviewError {
+function timedOut(limitMs: number, step: string | undefined, anew: boolean): PreviewError {
   const at = step === undefined ? '' : ` The step "${step.slice(0, 200)}" was running.`;
   return new PreviewError(
     'build-timeout',
     `The build took longer than ${Math.round(limitMs / 1000)} s and was stopped.${at}`,
-    'Make it faster in a new commit; or retry: the steps that were finished are cached.',
+    anew
+      ? 'Make it faster in a new commit. A retry is a rebuild again, with no cached step; "pool stop" gives that up.'
+      : 'Make it faster in a new commit; or retry: the steps that were finished are cached.',
   );
 }

@@ -83,15 +83,23 @@ export class Preview {
     if (this.busy) return;
     const again = phase === 'failed' && this.#state.failure.ours;
     if (phase !== 'cold' && !again) return;
-    if (again) this.tell({ type: 'cooled', why: 'retried' });
+    if (again) this.tell(this.#again());
     void this.#begin(async (signal) => await this.#make(this.#rebuild, signal));
   }
 
   /** Starts once more after a failure. */
   retry(): void {
     if (this.busy || this.#state.phase !== 'failed') return;
-    this.tell({ type: 'cooled', why: 'retried' });
+    this.tell(this.#again());
     this.visit();
+  }
+
+  /**
+   * A rebuild is tried once more as the rebuild that it was, newer base images included: BuildKit
+   * tags none that it pulls, and without `pull` would go back to the older one.
+   */
+  #again(): PreviewEvent {
+    return { type: 'cooled', why: this.#rebuild === undefined ? 'retried' : 'rebuilt' };
   }
 
   /**

@@ -7,7 +7,7 @@ import { BuildLog } from '../../../src/build/build-log.ts';
 import { PreviewError } from '../../../src/errors.ts';
 import type { Stages } from '../../../src/preview/make-preview.ts';
 import { Preview } from '../../../src/preview/preview.ts';
-import type { PreviewState } from '../../../src/preview/state.ts';
+import type { PreviewEvent, PreviewState } from '../../../src/preview/state.ts';
 import { BUILT, COMMIT, endpointAt } from '../fixtures/fake-control.ts';
 import { TemporaryFolder } from '../fixtures/git-repository.ts';
 import { NEVER, until } from '../fixtures/until.ts';
@@ -92,8 +92,10 @@ function openPreview(
   counted.madeElsewhere = (wanted) => fake.madeElsewhere(wanted);
   counted.holdContainer = (endpoint) => fake.holdContainer(endpoint);
   const log = new BuildLog(join(folder.path, 'log'), () => logged.push('log-lost'));
-  const onState = (changed: Preview) => {
+  const cooled: string[] = [];
+  const onState = (changed: Preview, entered?: PreviewEvent) => {
     const { phase } = changed.state;
+    if (entered?.type === 'cooled') cooled.push(entered.why);
     if (phases.at(-1) !== phase) phases.push(phase);
     heard(changed);
   };
@@ -109,6 +111,7 @@ function openPreview(
     preview,
     calls,
     phases,
+    cooled,
     logged,
     count: (name: keyof Stages) => calls.filter((call) => call === name).length,
     [Symbol.dispose]: () => folder[Symbol.dispose](),
@@ -473,26 +476,35 @@ describe('a rebuild', () => {
     expect([preview.state.phase, preview.busy]).toEqual(['cold', false]);
   });
 
-  it('that failed is what a retry repeats, until it succeeded once', async () => {
-    let fails = true;
-    using fixture = openPreview({
-      findImage: async () => await Promise.resolve(IMAGE),
-      buildImage: async () => (fails ? await ofTheCommit() : await Promise.resolve(IMAGE)),
-    });
-    const { preview } = fixture;
-    preview.rebuild({ pull: false });
-    expect(await preview.settled(NEVER)).toMatchObject({ phase: 'failed' });
-    await idle(fixture);
-    fails = false;
-    preview.retry();
-    expect(await preview.settled(NEVER)).toMatchObject({ phase: 'ready' });
-    await idle(fixture);
-    expect([fixture.count('findImage'), fixture.count('buildImage')]).toEqual([0, 2]);
-    preview.tell({ type: 'cooled', why: 'stopped' });
-    preview.visit();
-    await preview.settled(NEVER);
-    expect([fixture.count('findImage'), fixture.count('buildImage')]).toEqual([1, 2]);
-  });
+  it.each([true, false])(
+    'that failed is what a retry repeats and tells, until it succeeded once: pull is %s',
+    async (pull) => {
+      let fails = true;
+      const asked: unknown[] = [];
+      using fixture = openPreview({
+        findImage: async () => await Promise.resolve(IMAGE),
+        buildImage: async (...[, , , rebuild]) => {
+          asked.push(rebuild);
+          return fails ? await ofTheCommit() : await Promise.resolve(IMAGE);
+        },
+      });
+      const { preview } = fixture;
+      preview.rebuild({ pull });
+      expect(await preview.settled(NEVER)).toMatchObject({ phase: 'failed' });
+      await idle(fixture);
+      fails = false;
+      preview.retry();
+      expect(await preview.settled(NEVER)).toMatchObject({ phase: 'ready' });
+      await idle(fixture);
+      expect([fixture.count('findImage'), fixture.count('buildImage')]).toEqual([0, 2]);
+      expect(asked).toEqual([{ pull }, { pull }]);
+      expect(fixture.cooled).toEqual(['rebuilt']);
+      preview.tell({ type: 'cooled', why: 'stopped' });
+      preview.visit();
+      await preview.settled(NEVER);
+      expect([fixture.count('findImage'), fixture.count('buildImage')]).toEqual([1, 2]);
+    },
+  );
 });
 
 it('a rebuild that failed is given up by a stop: the next visit starts the image that is there', async () => {
