@@ -19,13 +19,19 @@ const SILENT: BuildListener = { lines: () => {}, progress: () => {} };
  */
 async function build(
   answer: BuildAnswer,
-  { buildKit = false, limitMs = MINUTE, signal = NEVER, context = Readable.from(['tar']) } = {},
+  {
+    buildKit = false,
+    limitMs = MINUTE,
+    signal = NEVER,
+    context = Readable.from(['tar']),
+    anew = undefined as { pull: boolean } | undefined,
+  } = {},
 ) {
   await using fake = await fakeEngine(answer, buildKit);
   const lines: string[] = [];
   const listener = { ...SILENT, lines: (more: readonly string[]) => void lines.push(...more) };
   const packed = { stream: context, dockerfile: 'Dockerfile', target: undefined, args: {} };
-  const request = { context: packed, tag: 'pool-test', labels: {} };
+  const request = { context: packed, tag: 'pool-test', labels: {}, anew };
   const outcome = await buildImage(fake.engine, request, listener, limitMs, signal).catch(
     (error: unknown) => error,
   );
@@ -163,6 +169,12 @@ describe.each([
       code: 'build-timeout',
       message: expect.stringMatching(/^The build took longer than 0 s and was stopped\./),
     });
+  });
+
+  it('a rebuild that took too long promises no cached step to a retry', async () => {
+    const anew = { pull: true };
+    const { outcome } = await build((request) => request.resume(), { limitMs: 300, anew });
+    expect(outcome).toMatchObject({ next: expect.stringContaining('with no cached step') });
   });
 
   it.each<[string, BuildAnswer]>([
