@@ -29,9 +29,8 @@ const HALF_WRITTEN = /(\.lock|^objects\/(.*\/)?\.?tmp[_-][^/]*|^lfs\/fetch-[^/]*
 export async function clearLeftOverGit(parent: string): Promise<void> {
   await endMarked(`${MIRRORS}=${parent}`);
   const mirrors = (await readdir(parent).catch(() => [])).filter((name) => name.endsWith('.git'));
-  const isLeft = (file: string) => HALF_WRITTEN.test(file);
   // What stays in one mirror is told by its own fetch.
-  for (const name of mirrors) await remove(join(parent, name), isLeft).catch(() => {});
+  for (const name of mirrors) await remove(join(parent, name)).catch(() => {});
 }
 
 /** Ends the processes that have `mark` in their environment: what git started does not end with it. */
@@ -46,11 +45,12 @@ export async function endMarked(mark: string): Promise<void> {
 
 /** Removes what a fetch that failed left of git's own files: Git LFS may be at work beside it. */
 export async function removeHalfFetched(folder: string): Promise<void> {
-  await remove(folder, (file) => HALF_WRITTEN.test(file) && !file.startsWith('lfs/'));
+  await remove(folder, (file) => !file.startsWith('lfs/'));
 }
 
-async function remove(folder: string, isLeft: (file: string) => boolean): Promise<void> {
-  const left = (await readdir(folder, { recursive: true })).filter(isLeft);
+async function remove(folder: string, ours = (_file: string) => true): Promise<void> {
+  const files = await readdir(folder, { recursive: true });
+  const left = files.filter((file) => HALF_WRITTEN.test(file) && ours(file));
   for (const file of left) await rm(join(folder, file), { recursive: true, force: true });
 }
 

@@ -243,7 +243,7 @@ test('a pool starts on a full disk as well, and serves what was ready', async ()
   const packs = join('mirrors', 'gone.git', 'objects', 'pack');
   mkdirSync(join(disk.path, packs), { recursive: true });
   disk.fill(join(packs, 'tmp_pack_x'));
-  await using pool = await PoolProcess.serve(args);
+  await using _ = await PoolProcess.serve(args);
   expect(await visit()).toContain('Ready on a full disk');
   expect(statfsSync(disk.path).bavail, 'what was half-fetched made room').toBeGreaterThan(100);
 });

@@ -12,6 +12,7 @@ import { TemporaryFolder } from '../fixtures/git-repository.ts';
 import { NEVER } from '../fixtures/until.ts';
 
 const NAME = toRepositoryName('shop') ?? expect.fail();
+const OTHER = toRepositoryName('docs') ?? expect.fail();
 const variables = async () => await Promise.resolve([]);
 
 /** Asks what labels stand for, and starts nothing. */
@@ -33,8 +34,7 @@ it('what several repositories know is listed by what was asked for, and a near n
   const refs = parseRefs(['refs/heads/main', one, 'commit', '', ''].join('\0'));
   const table = new RefTable(refs, CommitSet.parse(one));
   const mirror = { table, copied: true, triedAt: 0 } as unknown as Mirror;
-  const other = toRepositoryName('docs') ?? expect.fail();
-  const visit = visitor(new Map([NAME, other].map((name) => [name, mirror])));
+  const visit = visitor(new Map([NAME, OTHER].map((name) => [name, mirror])));
   expect(await visit('main---3000')).toEqual({
     kind: 'ambiguous',
     choices: [
