@@ -42,11 +42,11 @@ test('two names of one repository are two previews of a commit, each with an ima
 
   const choices = await pool.visit('main');
   expect(choices.status).toBe(300);
-  expect(choices.text).toContain(`${second}---shop`);
-  expect(choices.text).toContain(`${second}---docs`);
+  expect(choices.text).toContain('"main---shop"');
+  expect(choices.text).toContain('"main---docs"');
   const chooser = await pool.visit(first, { navigation: true });
   expect(chooser.status).toBe(300);
-  expect(chooser.text).toContain('full id of shop');
+  expect(chooser.text).toContain(`commit ${first.slice(0, 12)} of shop`);
   expect((await pool.visit('main---nowhere')).text).toContain('main---docs');
 
   const home = await pool.visit('', { navigation: true });
