@@ -1,4 +1,5 @@
-import { realpathSync } from 'node:fs';
+import { readFileSync, realpathSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { connectEngine } from '../../src/engine/connect.ts';
@@ -6,7 +7,8 @@ import { instanceOf } from '../../src/engine/labels.ts';
 import { removeInstance } from '../../src/engine/remove-instance.ts';
 import { GitRepository, TemporaryFolder } from '../unit/fixtures/git-repository.ts';
 import { until } from '../unit/fixtures/until.ts';
-import { fresh, page } from './fixtures/applications.ts';
+import { page } from './fixtures/applications.ts';
+import { MarkedSleep } from './fixtures/marked-sleep.ts';
 import { OwnEngine } from './fixtures/own-engine.ts';
 import { PoolProcess } from './fixtures/pool-process.ts';
 import { askPort, TestPool } from './fixtures/test-pool.ts';
@@ -22,7 +24,8 @@ describe('a pool that comes back', () => {
       await using cleanUp = new AsyncDisposableStack();
       cleanUp.defer(async () => await removeInstance(engine, instance));
       const ready = await repository.commit(page('Still here'));
-      const building = await repository.commit(page('Cut off', [fresh('sleep 4')]));
+      const step = new MarkedSleep(3);
+      const building = await repository.commit(page('Cut off', [`RUN ${step.command}`]));
       const port = 18_080 + Math.floor(Math.random() * 1000);
       const args = [
         '--repository',
@@ -57,11 +60,11 @@ describe('a pool that comes back', () => {
         await using pool = await PoolProcess.serve(args);
         expect((await visit(ready)).text).toContain('Still here');
         expect((await visit(building, 'text/html')).status, 'a build is under way').toBe(503);
-        await until('the build runs', () =>
-          pool.errors.includes(`commit=${building} phase=building`),
-        );
         const waited = PoolProcess.run(['wait', building, '--data-dir', data.path]);
-        await sleep(1000);
+        await until('the build runs', () => step.runs, 10_000);
+        await until('somebody waits for it', () => connectionsTo(data.path) === 1, 10_000);
+        // Between its connection and its request.
+        await sleep(100);
         expect(await pool.end(signal)).toBe(signal === 'SIGKILL' ? 'SIGKILL' : 0);
         const { code, errors } = await waited;
         expect([code, errors], 'who waits is told').toEqual(waiting[signal]);
@@ -97,14 +100,15 @@ describe('a pool that comes back', () => {
 test('an engine that goes away in the middle of a build is named, and all heals when it is back', async () => {
   await using engine = await OwnEngine.start();
   using repository = new GitRepository();
-  const ready = await repository.commit(page('Ready before'));
-  const commit = await repository.commit(page('In the middle', [fresh('sleep 5')]));
+  // The engine waits ten seconds for one that heeds no polite signal.
+  const ready = await repository.commit(page('Ready before', ['STOPSIGNAL SIGKILL']));
+  const step = new MarkedSleep(2);
+  const commit = await repository.commit(page('In the middle', [`RUN ${step.command}`]));
   await using pool = await TestPool.open([repository.path], { engine: engine.host });
   expect((await pool.visit(ready)).text).toContain('Ready before');
 
   const held = pool.visit(commit);
-  await until('the build runs', () => pool.count('building') === 2, 5000);
-  await sleep(500);
+  await until('the build runs', () => step.runs, 10_000);
   engine.kill();
   const lost = JSON.parse((await held).text) as { code: string; detail: string };
   expect(lost).toMatchObject({ code: 'engine-lost', detail: expect.stringContaining('went away') });
@@ -163,3 +167,11 @@ test('the first request that a pool accepts after a kill is answered by the comm
   );
   expect(again.errors).not.toMatch(/phase=(queued|building)/);
 });
+
+/** How many clients the control socket of the pool in this folder has. */
+function connectionsTo(dataDir: string): number {
+  const name = join(dataDir, 'control.sock');
+  const ends = readFileSync('/proc/net/unix', 'utf8').split('\n');
+  // The first is the one that listens.
+  return ends.filter((line) => line.endsWith(name)).length - 1;
+}
