@@ -3,37 +3,39 @@ import { describe, expect, test } from 'vitest';
 import { GitRepository } from '../unit/fixtures/git-repository.ts';
 import { until } from '../unit/fixtures/until.ts';
 import { fresh, LABORATORY, node, page } from './fixtures/applications.ts';
+import { sharedPool } from './fixtures/shared-pool.ts';
 import { TestPool } from './fixtures/test-pool.ts';
 
+const FAULTS = {
+  'a step that fails': {
+    Dockerfile: 'FROM busybox:latest\nRUN echo the words before && exit 3\n',
+  },
+  'a Dockerfile that does not parse': { Dockerfile: 'FROM busybox:latest\nRUNN true\n' },
+  'an empty Dockerfile': { Dockerfile: '' },
+  'a file that is not there': { Dockerfile: 'FROM busybox:latest\nCOPY nothing /x\n' },
+};
+
 describe.each(['buildkit', 'classic'] as const)('with the %s builder', (builder) => {
+  const shared = sharedPool({ ...FAULTS, good: page('Good') }, { builder });
+
   test.each([
     [
       'a step that fails',
-      'FROM busybox:latest\nRUN echo the words before && exit 3\n',
       'build-failed',
       /^The step "RUN echo .*" ended with exit code 3; it said: the words before\.$/,
     ],
     [
       'a Dockerfile that does not parse',
-      'FROM busybox:latest\nRUNN true\n',
       'dockerfile-invalid',
       /does not parse: .*unknown instruction: RUNN/i,
     ],
-    ['an empty Dockerfile', '', 'dockerfile-invalid', /does not parse/],
-    [
-      'a file that is not there',
-      'FROM busybox:latest\nCOPY nothing /x\n',
-      'build-failed',
-      /not in the context/,
-    ],
-  ])(
+    ['an empty Dockerfile', 'dockerfile-invalid', /does not parse/],
+    ['a file that is not there', 'build-failed', /not in the context/],
+  ] as const)(
     '%s is told in a sentence, on the page and as data, and is not built again by a visit',
-    async (_, Dockerfile, code, words) => {
-      using repository = new GitRepository();
-      const commit = await repository.commit({ Dockerfile });
-      const good = await repository.commit(page('Good'));
-      await using pool = await TestPool.open([repository.path], { builder });
-
+    async (fault, code, words) => {
+      const { pool, commits } = shared;
+      const commit = commits[fault];
       const problem = await pool.visit(commit);
       expect([problem.status, problem.headers['content-type']]).toEqual([
         502,
@@ -48,12 +50,12 @@ describe.each(['buildkit', 'classic'] as const)('with the %s builder', (builder)
       const failed = await pool.visit(commit, { navigation: true });
       expect(failed.status).toBe(502);
       expect(failed.text).toContain('action="/_pool/retry"');
-      expect(pool.count('building')).toBe(1);
+      expect(pool.count('building', commit)).toBe(1);
 
       await pool.visit(commit, { path: '/_pool/retry', method: 'POST' });
       expect((await pool.visit(commit)).status).toBe(502);
-      expect(pool.count('building')).toBe(2);
-      expect((await pool.visit(good)).text, 'others are not touched').toContain('Good');
+      expect(pool.count('building', commit)).toBe(2);
+      expect((await pool.visit(commits.good)).text, 'others are not touched').toContain('Good');
       expect(await pool.containers()).toHaveLength(1);
     },
   );
