@@ -1,17 +1,15 @@
-import { readFileSync, realpathSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createServer, connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { connectEngine } from '../../src/engine/connect.ts';
-import { instanceOf } from '../../src/engine/labels.ts';
-import { removeInstance } from '../../src/engine/remove-instance.ts';
 import { GitRepository, TemporaryFolder } from '../unit/fixtures/git-repository.ts';
 import { until } from '../unit/fixtures/until.ts';
 import { fresh, page } from './fixtures/applications.ts';
 import { OwnEngine, SmallDisk } from './fixtures/own-engine.ts';
-import { PoolProcess } from './fixtures/pool-process.ts';
-import { askPort, TestPool } from './fixtures/test-pool.ts';
+import { PoolFolder } from './fixtures/pool-folder.ts';
+import { TestPool } from './fixtures/test-pool.ts';
 
 /** The network interfaces of this network namespace, those without a carrier too. */
 const links = () => readFileSync('/proc/net/dev', 'utf8');
@@ -199,6 +197,8 @@ test('a data folder on a full disk costs logs and history, and no preview', asyn
   expect(lost).toHaveLength(1);
 
   full[Symbol.dispose]();
+  // The history is left alone for a second after it was lost.
+  await sleep(1100);
   const last = await repository.commit(page('Last'));
   await until(
     'the new commit is known',
@@ -212,27 +212,16 @@ test('a pool starts on a full disk as well, and serves what was ready', async ()
   using folder = new TemporaryFolder();
   using disk = new SmallDisk(join(folder.path, 'data'), '2m');
   using repository = new GitRepository();
-  const engine = await connectEngine(undefined, process.env);
-  await using cleanUp = new AsyncDisposableStack();
-  const instance = instanceOf(realpathSync(disk.path));
-  cleanUp.defer(async () => await removeInstance(engine, instance));
   const ready = await repository.commit(page('Ready on a full disk'));
-  const port = 18_080 + Math.floor(Math.random() * 900);
-  const args = ['--repository', `web=${repository.path}`, '--data-dir', disk.path];
-  args.push('--listen', `127.0.0.1:${port}`);
-  const visit = async () => {
-    const host = `${ready}.pool.localhost:${port}`;
-    const answer = await askPort(port, { host, path: '/', method: 'GET', headers: {} });
-    return (await answer.setEncoding('utf8').toArray()).join('');
-  };
+  await using served = await PoolFolder.open(repository.path, disk.path);
   {
-    await using pool = await PoolProcess.serve(args);
-    expect(await visit()).toContain('Ready on a full disk');
+    await using pool = await served.serve();
+    expect((await served.visit(ready)).text).toContain('Ready on a full disk');
     await pool.end('SIGKILL');
   }
   using _ = disk.fill();
-  await using pool = await PoolProcess.serve(args);
-  expect(await visit()).toContain('Ready on a full disk');
+  await using pool = await served.serve();
+  expect((await served.visit(ready)).text).toContain('Ready on a full disk');
   expect(pool.errors).not.toContain('phase=building');
 });
 
