@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
@@ -14,6 +15,10 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/unit/**/*.test.ts', 'test/tidy.test.ts'],
+          // A worker less than there are processors, as usual, would be one on two.
+          maxWorkers: Math.max(2, availableParallelism() - 1),
+          // What hangs is found a little later; what a busy machine delays is no failure.
+          testTimeout: 30_000,
         },
       },
       {

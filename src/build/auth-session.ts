@@ -7,7 +7,8 @@ import { setImmediate as tick } from 'node:timers/promises';
 import protobuf from 'protobufjs';
 import { askEngine } from '../engine/ask.ts';
 import type { Engine } from '../engine/connect.ts';
-import { hostOf, loginOr, type Logins } from './credentials.ts';
+import { loginOr, type Logins } from './credentials.ts';
+import { hostOf } from './registry-name.ts';
 
 const definition = protobuf.loadSync(
   createRequire(import.meta.url).resolve('dockerode/lib/proto/auth.proto'),

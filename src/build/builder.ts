@@ -3,11 +3,12 @@ import type { Engine } from '../engine/connect.ts';
 import { engineError } from '../engine/engine-error.ts';
 import { openAuthSession } from './auth-session.ts';
 import { cancelled, PreviewError } from '../errors.ts';
-import { type Logins, loginsOf, registryOf } from './credentials.ts';
+import { type Logins, loginsOf } from './credentials.ts';
 import { BuildKitTrace } from './buildkit-trace.ts';
 import type { Image } from './image.ts';
 import { ClassicTrace } from './classic-trace.ts';
 import { explainBuild, imageOf } from './explain-build.ts';
+import { registryOf } from './registry-name.ts';
 import { type BuildProgress, cutShort, readMessages, type Trace } from './trace.ts';
 
 const NO_ACCESS = { hosts: [], logins: () => Promise.resolve(undefined) };

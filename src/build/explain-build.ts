@@ -1,6 +1,6 @@
 import { diskFull } from '../engine/engine-error.ts';
 import { type ErrorCode, PreviewError } from '../errors.ts';
-import { registryOf } from './credentials.ts';
+import { registryOf } from './registry-name.ts';
 import { plainLine } from '../plain-text.ts';
 import { foundNoRoom, itSaid, reachedNoHost } from '../telling-line.ts';
 

@@ -6,7 +6,8 @@ import { engineError, isMissing } from '../engine/engine-error.ts';
 import { cancelled, PreviewError } from '../errors.ts';
 import { plainLine } from '../plain-text.ts';
 import { buildImage, type BuildListener } from './builder.ts';
-import { type Login, loginOr, type Logins, registryOf } from './credentials.ts';
+import { type Login, loginOr, type Logins } from './credentials.ts';
+import { registryOf } from './registry-name.ts';
 import { type BuildMessage, readMessages } from './trace.ts';
 
 /** An image that somebody else made, to become one of pool's. */

@@ -7,9 +7,11 @@ import { LABEL, labelFilter } from './labels.ts';
  */
 export async function removeInstance({ docker }: Engine, instance: string): Promise<void> {
   const filters = labelFilter({ [LABEL.instance]: instance });
-  for (const { Id } of await docker.listContainers({ all: true, filters })) {
-    await docker.getContainer(Id).remove({ force: true, v: true });
-  }
+  const containers = await docker.listContainers({ all: true, filters });
+  const removals = containers.map(({ Id }) =>
+    docker.getContainer(Id).remove({ force: true, v: true }),
+  );
+  await Promise.all(removals);
   // By name too: what the classic builder made has no label.
   const named = await docker.listImages({ filters: { reference: [`pool-${instance}/*`] } });
   const images = [...named, ...(await docker.listImages({ filters }))];

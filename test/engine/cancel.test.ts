@@ -39,7 +39,10 @@ describe.each(['buildkit', 'classic'] as const)('with the %s builder', (builder)
     await using pool = await TestPool.open([repository.path], { builder, buildTimeoutMs: 3000 });
     const answer = pool.visit(commit);
     const running = await bothOf(mark);
-    expect(JSON.parse((await answer).text)).toMatchObject({ code: 'build-timeout' });
+    expect(JSON.parse((await answer).text)).toMatchObject({
+      code: 'build-timeout',
+      detail: expect.stringContaining(mark) as string,
+    });
     await until('none of them is there', async () => (await alive(running)).length === 0, 1000);
     expect(await processesOf(mark)).toEqual([]);
   });

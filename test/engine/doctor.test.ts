@@ -28,7 +28,10 @@ test('beside a pool that runs the doctor finds its port held and its previews ap
   await using pool = await TestPool.open([repository.path]);
   expect((await pool.visit('main')).status).toBe(200);
   const where = ['--data-dir', pool.dataDir, '--listen', `127.0.0.1:${pool.port}`];
-  const { code, of } = await examine(where);
+  const [{ code, of }, { output }] = await Promise.all([
+    examine(where),
+    PoolProcess.run(['doctor', ...where]),
+  ]);
   expect(code).toBe(0);
   expect(of('git')?.state).toBe('ok');
   expect(of('engine')).toMatchObject({
@@ -40,7 +43,6 @@ test('beside a pool that runs the doctor finds its port held and its previews ap
   expect(of('ports')?.words).toBe('published on 127.0.0.1, which this machine alone reaches');
   expect(await pool.containers()).toHaveLength(1);
 
-  const { output } = await PoolProcess.run(['doctor', ...where]);
   expect(output).toMatch(/^ok {4}git +\d/m);
   expect(output).toMatch(/^ok {4}isolation {3}/m);
 });

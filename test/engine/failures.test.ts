@@ -1,40 +1,42 @@
-import { readdir, readFile, rename } from 'node:fs/promises';
+import { rename } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { GitRepository } from '../unit/fixtures/git-repository.ts';
 import { until } from '../unit/fixtures/until.ts';
 import { fresh, LABORATORY, node, page } from './fixtures/applications.ts';
+import { sharedPool } from './fixtures/shared-pool.ts';
 import { TestPool } from './fixtures/test-pool.ts';
 
+const FAULTS = {
+  'a step that fails': {
+    Dockerfile: 'FROM busybox:latest\nRUN echo the words before && exit 3\n',
+  },
+  'a Dockerfile that does not parse': { Dockerfile: 'FROM busybox:latest\nRUNN true\n' },
+  'an empty Dockerfile': { Dockerfile: '' },
+  'a file that is not there': { Dockerfile: 'FROM busybox:latest\nCOPY nothing /x\n' },
+};
+
 describe.each(['buildkit', 'classic'] as const)('with the %s builder', (builder) => {
+  const shared = sharedPool({ ...FAULTS, good: page('Good') }, { builder });
+
   test.each([
     [
       'a step that fails',
-      'FROM busybox:latest\nRUN echo the words before && exit 3\n',
       'build-failed',
       /^The step "RUN echo .*" ended with exit code 3; it said: the words before\.$/,
     ],
     [
       'a Dockerfile that does not parse',
-      'FROM busybox:latest\nRUNN true\n',
       'dockerfile-invalid',
       /does not parse: .*unknown instruction: RUNN/i,
     ],
-    ['an empty Dockerfile', '', 'dockerfile-invalid', /does not parse/],
-    [
-      'a file that is not there',
-      'FROM busybox:latest\nCOPY nothing /x\n',
-      'build-failed',
-      /not in the context/,
-    ],
-  ])(
+    ['an empty Dockerfile', 'dockerfile-invalid', /does not parse/],
+    ['a file that is not there', 'build-failed', /not in the context/],
+  ] as const)(
     '%s is told in a sentence, on the page and as data, and is not built again by a visit',
-    async (_, Dockerfile, code, words) => {
-      using repository = new GitRepository();
-      const commit = await repository.commit({ Dockerfile });
-      const good = await repository.commit(page('Good'));
-      await using pool = await TestPool.open([repository.path], { builder });
-
+    async (fault, code, words) => {
+      const { pool, commits } = shared;
+      const commit = commits[fault];
       const problem = await pool.visit(commit);
       expect([problem.status, problem.headers['content-type']]).toEqual([
         502,
@@ -49,42 +51,15 @@ describe.each(['buildkit', 'classic'] as const)('with the %s builder', (builder)
       const failed = await pool.visit(commit, { navigation: true });
       expect(failed.status).toBe(502);
       expect(failed.text).toContain('action="/_pool/retry"');
-      expect(pool.count('building')).toBe(1);
+      expect(pool.count('building', commit)).toBe(1);
 
       await pool.visit(commit, { path: '/_pool/retry', method: 'POST' });
       expect((await pool.visit(commit)).status).toBe(502);
-      expect(pool.count('building')).toBe(2);
-      expect((await pool.visit(good)).text, 'others are not touched').toContain('Good');
+      expect(pool.count('building', commit)).toBe(2);
+      expect((await pool.visit(commits.good)).text, 'others are not touched').toContain('Good');
       expect(await pool.containers()).toHaveLength(1);
     },
   );
-
-  test('a build over its time limit is ended, and its process with it', async () => {
-    using repository = new GitRepository();
-    const mark = markedSleep();
-    const commit = await repository.commit(page('Slow', [`RUN ${mark}`]));
-    await using pool = await TestPool.open([repository.path], { builder, buildTimeoutMs: 2500 });
-    const answer = pool.visit(commit);
-    await until('the step runs', async () => await isRunning(mark), 10_000);
-    expect(JSON.parse((await answer).text)).toMatchObject({
-      code: 'build-timeout',
-      detail: expect.stringContaining(mark),
-    });
-    await until('the step is gone', async () => !(await isRunning(mark)), 1000);
-  });
-
-  test('when pool ends, the step that runs is ended within a second', async () => {
-    using repository = new GitRepository();
-    const mark = markedSleep();
-    const commit = await repository.commit(page('Endless', [`RUN ${mark}`]));
-    {
-      await using pool = await TestPool.open([repository.path], { builder });
-      await pool.visit(commit, { navigation: true });
-      await until('the step runs', async () => await isRunning(mark), 10_000);
-    }
-    await until('the step is gone', async () => !(await isRunning(mark)), 1000);
-    expect(await isRunning(mark)).toBe(false);
-  });
 });
 
 test('a commit without a Dockerfile names those it has elsewhere', async () => {
@@ -106,7 +81,7 @@ test('of stages side by side the one that failed is named', async () => {
   const commit = await repository.commit({
     Dockerfile: [
       'FROM busybox:latest AS assets',
-      fresh('sleep 1; echo no such asset; exit 3'),
+      fresh('sleep 0.3; echo no such asset; exit 3'),
       'FROM busybox:latest',
       fresh('while true; do echo busy; sleep 0.1; done'),
       'COPY --from=assets /etc/passwd /x',
@@ -216,8 +191,8 @@ test('an empty repository is served, and shows its first commit once there is on
 test('builds wait in line, the page says where, and a full queue refuses more', async () => {
   using repository = new GitRepository();
   const commits = [];
-  for (const name of ['a', 'b', 'c', 'd'])
-    commits.push(await repository.commit(page(name, [fresh('sleep 2')])));
+  for (const [name, step] of Object.entries({ a: 'sleep 2', b: 'true', c: 'true', d: 'true' }))
+    commits.push(await repository.commit(page(name, [fresh(step)])));
   const [a = '', b = '', c = '', d = ''] = commits;
   await using pool = await TestPool.open([repository.path], { queueLimit: 2 });
   for (const commit of [a, b, c]) await pool.visit(commit, { navigation: true });
@@ -274,17 +249,3 @@ test('a repository that was never fetched keeps no other from being served, says
   expect((await pool.visit('main---late')).text).toContain('Late');
   expect((await pool.visit(first)).text).toContain('Late');
 });
-
-/** A sleep that can be told from every other process of the machine. */
-function markedSleep(): string {
-  return `sleep 9${Math.floor(Math.random() * 1e6)}`;
-}
-
-/** Whether a process with just this command line runs on the host. */
-async function isRunning(command: string): Promise<boolean> {
-  const pids = (await readdir('/proc')).filter((name) => /^[0-9]+$/.test(name));
-  const lines = pids.map(
-    async (pid) => await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => ''),
-  );
-  return (await Promise.all(lines)).some((line) => line.replaceAll('\0', ' ').trim() === command);
-}

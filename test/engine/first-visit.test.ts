@@ -1,20 +1,33 @@
+import { randomUUID } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { LABEL, labelFilter } from '../../src/engine/labels.ts';
 import { GitRepository } from '../unit/fixtures/git-repository.ts';
 import { until } from '../unit/fixtures/until.ts';
 import { fresh, LABORATORY, node, page } from './fixtures/applications.ts';
+import { sharedPool } from './fixtures/shared-pool.ts';
 import { TestPool } from './fixtures/test-pool.ts';
 
 describe.each(['buildkit', 'classic'] as const)('with the %s builder', (builder) => {
-  test('a first visit builds the commit, starts it and shows it; the second makes nothing', async () => {
-    using repository = new GitRepository();
-    const commit = await repository.commit(page('First light'));
-    await using pool = await TestPool.open([repository.path], { builder });
+  const steps = ['RUN echo a step that seldom changes'];
+  const marker = `words-${randomUUID()}`;
+  const speaking = [`RUN echo ${marker}-early && sleep 1 && echo ${marker}-late`];
+  const shared = sharedPool(
+    {
+      'First light': page('First light'),
+      one: page('One', steps),
+      two: page('Two', steps),
+      log: page('Log', speaking),
+    },
+    { builder },
+  );
 
+  test('a first visit builds the commit, starts it and shows it; the second makes nothing', async () => {
+    const { pool, commits } = shared;
+    const commit = commits['First light'];
     const waiting = await pool.visit(commit, { navigation: true });
     expect(waiting.status).toBe(503);
     expect(waiting.headers).toMatchObject({ 'retry-after': '2', 'cache-control': 'no-store' });
-    expect(waiting.text).toContain('Change');
+    expect(waiting.text).toContain('First light');
 
     const held = await pool.visit(commit);
     expect(held).toMatchObject({ status: 200, text: expect.stringContaining('First light') });
@@ -22,17 +35,14 @@ describe.each(['buildkit', 'classic'] as const)('with the %s builder', (builder)
 
     const again = await pool.visit(commit, { navigation: true });
     expect(again.text).toContain('First light');
-    expect([pool.count('building'), pool.count('ready')]).toEqual([1, 1]);
+    expect([pool.count('building', commit), pool.count('ready', commit)]).toEqual([1, 1]);
     expect(await pool.containers()).toHaveLength(1);
   });
 
   test('a commit with one changed file takes the other steps from the cache', async () => {
-    using repository = new GitRepository();
-    const steps = ['RUN echo a step that seldom changes'];
-    const first = await repository.commit(page('One', steps));
-    const second = await repository.commit(page('Two', steps));
-    await using pool = await TestPool.open([repository.path], { builder });
-    await pool.visit(first);
+    const { pool, commits } = shared;
+    await pool.visit(commits.one);
+    const second = commits.two;
     expect((await pool.visit(second)).text).toContain('Two');
     const { state } = await pool.state(second);
     expect(state.build).toMatchObject({ builder, reused: false });
@@ -40,12 +50,8 @@ describe.each(['buildkit', 'classic'] as const)('with the %s builder', (builder)
   });
 
   test('the log tells the steps and what they wrote, live and afterwards', async () => {
-    using repository = new GitRepository();
-    const marker = `words-${Date.now()}`;
-    const commit = await repository.commit(
-      page('Log', [`RUN echo ${marker}-early && sleep 1 && echo ${marker}-late`]),
-    );
-    await using pool = await TestPool.open([repository.path], { builder });
+    const { pool, commits } = shared;
+    const commit = commits.log;
     await pool.visit(commit, { navigation: true });
 
     const events = await pool.ask(commit, { path: '/_pool/events' });
@@ -125,10 +131,23 @@ test('a commit that was pushed a moment ago is found by a fetch that its visitor
   expect((await pool.visit(commit)).text).toContain('New');
 });
 
+const others = sharedPool({
+  laboratory: node(LABORATORY),
+  twoPorts: node(
+    `const http = require('node:http');
+    for (const port of [3000, 4000]) http.createServer((_, response) => response.end('on ' + port)).listen(port);`,
+    ['EXPOSE 4000 3000'],
+  ),
+  mailBox: node(
+    `require('node:net').createServer((socket) => socket.write('220 mail')).listen(80);
+    require('node:http').createServer((_, response) => response.end('mail box')).listen(1080);`,
+    ['EXPOSE 80 1080'],
+  ),
+});
+
 test('the container knows its commit, its repository and its address, and where to listen', async () => {
-  using repository = new GitRepository();
-  const commit = await repository.commit(node(LABORATORY));
-  await using pool = await TestPool.open([repository.path]);
+  const { pool, commits } = others;
+  const commit = commits.laboratory;
   const { text } = await pool.visit(commit, { path: '/environment' });
   expect(JSON.parse(text)).toMatchObject({
     POOL_COMMIT: commit,
@@ -159,13 +178,8 @@ test('two repositories are told apart by name, and a ref of only one of them nee
 });
 
 test('a port that the container publishes is reached by its number, another is a 404 with the list', async () => {
-  using repository = new GitRepository();
-  const server = `
-    const http = require('node:http');
-    for (const port of [3000, 4000]) http.createServer((_, response) => response.end('on ' + port)).listen(port);
-  `;
-  const commit = await repository.commit(node(server, ['EXPOSE 4000 3000']));
-  await using pool = await TestPool.open([repository.path]);
+  const { pool, commits } = others;
+  const commit = commits.twoPorts;
   expect((await pool.visit(commit)).text).toBe('on 3000');
   expect((await pool.visit(`${commit}---4000`)).text).toBe('on 4000');
   const other = await pool.visit(`${commit}---5000`);
@@ -173,13 +187,8 @@ test('a port that the container publishes is reached by its number, another is a
 });
 
 test('where the likeliest of several ports is silent, the one that answers is taken, and said so', async () => {
-  using repository = new GitRepository();
-  const server = `
-    require('node:net').createServer((socket) => socket.write('220 mail')).listen(80);
-    require('node:http').createServer((_, response) => response.end('mail box')).listen(1080);
-  `;
-  const commit = await repository.commit(node(server, ['EXPOSE 80 1080']));
-  await using pool = await TestPool.open([repository.path]);
+  const { pool, commits } = others;
+  const commit = commits.mailBox;
   expect((await pool.visit(commit)).text).toBe('mail box');
   const { state } = await pool.state(commit);
   expect(state.endpoint?.portRule).toContain('1080 answered HTTP, 80 did not');

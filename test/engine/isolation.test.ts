@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest';
-import { GitRepository } from '../unit/fixtures/git-repository.ts';
 import { node } from './fixtures/applications.ts';
-import { TestPool } from './fixtures/test-pool.ts';
+import { sharedPool } from './fixtures/shared-pool.ts';
 
 /** Tries to connect to what `?host&port` name, and tells what it is itself. */
 const PROBE = `
@@ -22,11 +21,12 @@ http.createServer((request, response) => {
 }).listen(3000);
 `;
 
+/** The same application twice, in a container each. */
+const shared = sharedPool({ one: node(PROBE), two: node(PROBE) });
+
 test('previews do not reach one another, neither directly nor through the gateway', async () => {
-  using repository = new GitRepository();
-  const one = await repository.commit(node(PROBE));
-  const two = await repository.commit({ note: 'the same application, another container' });
-  await using pool = await TestPool.open([repository.path]);
+  const { pool, commits } = shared;
+  const { one, two } = commits;
   await Promise.all([pool.visit(one, { path: '/address' }), pool.visit(two, { path: '/address' })]);
   const address = (await pool.visit(two, { path: '/address' })).text;
   const { state } = await pool.state(two);
@@ -41,9 +41,8 @@ test('previews do not reach one another, neither directly nor through the gatewa
 });
 
 test('a preview is published on loopback only, with the capabilities of a web server and no more', async () => {
-  using repository = new GitRepository();
-  const commit = await repository.commit(node(PROBE));
-  await using pool = await TestPool.open([repository.path]);
+  const { pool, commits } = shared;
+  const commit = commits.one;
   const { text } = await pool.visit(commit, { path: '/status' });
   const field = (name: string) => new RegExp(`^${name}:\\s*(\\S+)`, 'm').exec(text)?.[1];
   // CHOWN, DAC_OVERRIDE, FOWNER, FSETID, KILL, SETGID, SETUID, NET_BIND_SERVICE

@@ -1,14 +1,12 @@
-import { readdirSync, realpathSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { connectEngine, type Engine } from '../../src/engine/connect.ts';
-import { instanceOf, LABEL } from '../../src/engine/labels.ts';
-import { removeInstance } from '../../src/engine/remove-instance.ts';
-import { GitRepository, TemporaryFolder } from '../unit/fixtures/git-repository.ts';
+import { LABEL } from '../../src/engine/labels.ts';
+import { GitRepository } from '../unit/fixtures/git-repository.ts';
 import { seeded } from '../unit/fixtures/numbers.ts';
 import { until } from '../unit/fixtures/until.ts';
-import { PoolProcess } from './fixtures/pool-process.ts';
-import { askPort } from './fixtures/test-pool.ts';
+import { PoolFolder } from './fixtures/pool-folder.ts';
+import type { PoolProcess } from './fixtures/pool-process.ts';
 
 /** `npm run kills` asks for more. */
 const KILLS = Number(process.env['POOL_KILLS'] ?? 1);
@@ -35,41 +33,32 @@ const application = {
 describe(`a rebuild that pool is killed in, ${KILLS} times at each point (POOL_SEED=${SEED})`, () => {
   const undo = new AsyncDisposableStack();
   const random = seeded(SEED);
-  const port = 17_080 + Math.floor(Math.random() * 900);
-  let engine: Engine;
-  let folder: string;
-  let instance: string;
+  let folder: PoolFolder;
   let commit: string;
-  let args: string[];
   let pool: PoolProcess;
 
   beforeAll(async () => {
-    engine = await connectEngine(undefined, process.env);
     const repository = undo.use(new GitRepository());
-    folder = undo.use(new TemporaryFolder()).path;
-    instance = instanceOf(realpathSync(folder));
-    undo.defer(async () => await removeInstance(engine, instance));
     commit = await repository.commit(application);
-    args = ['--repository', `web=${repository.path}`, '--data-dir', folder];
-    args.push('--listen', `127.0.0.1:${port}`);
-    pool = await PoolProcess.serve(args);
+    folder = undo.use(await PoolFolder.open(repository.path));
+    pool = await folder.serve();
     undo.defer(async () => void (await pool.end('SIGKILL')));
     await ask('GET', '/');
   });
   afterAll(async () => await undo.disposeAsync());
 
   async function ask(method: string, path: string): Promise<string> {
-    const host = `${commit}.pool.localhost:${port}`;
-    const answer = await askPort(port, { host, path, method, headers: {} });
-    return (await answer.setEncoding('utf8').toArray()).join('');
+    return (await folder.visit(commit, { method, path })).text;
   }
 
   /** Containers, images by name, images that are of no use, networks, and half-written files. */
   async function objects(): Promise<string> {
-    const { docker } = engine;
-    const label = { label: [`${LABEL.instance}=${instance}`] };
+    const { docker } = folder.engine;
+    const label = { label: [`${LABEL.instance}=${folder.instance}`] };
     const containers = await docker.listContainers({ all: true, filters: label });
-    const named = await docker.listImages({ filters: { reference: [`pool-${instance}/*`] } });
+    const named = await docker.listImages({
+      filters: { reference: [`pool-${folder.instance}/*`] },
+    });
     const names = named.flatMap(({ RepoTags }) => RepoTags ?? []);
     const kinds = names.map((name) => name.replace(/^.*:/, '').replace(/-.*|[0-9a-f]{40}/, ''));
     const running = new Set(containers.map(({ ImageID }) => ImageID));
@@ -78,7 +67,7 @@ describe(`a rebuild that pool is killed in, ${KILLS} times at each point (POOL_S
         !running.has(Id) && (RepoTags ?? []).every((one) => one === '<none>:<none>'),
     );
     const networks = await docker.listNetworks({ filters: label });
-    const files = readdirSync(folder, { recursive: true }) as string[];
+    const files = readdirSync(folder.path, { recursive: true }) as string[];
     const half = files.filter((name) => /\.lock$|tmp_|\.tmp|incoming/.test(name)).length;
     return `${containers.length} ${kinds.toSorted().join()} ${unused.length} ${networks.length} ${half}`;
   }
@@ -94,7 +83,7 @@ describe(`a rebuild that pool is killed in, ${KILLS} times at each point (POOL_S
         await until('it is there', () => words.test(pool.errors.slice(said)), 20_000);
         await sleep(random() * spreadMs);
         await pool.end('SIGKILL');
-        pool = await PoolProcess.serve(args);
+        pool = await folder.serve();
         const after = await ask('GET', '/');
         expect(after).toMatch(which === 'old' ? before : /^[0-9a-f]{16}$/);
         expect(pool.errors).not.toContain('phase=building');

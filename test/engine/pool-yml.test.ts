@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { GitRepository } from '../unit/fixtures/git-repository.ts';
 import { fresh, node, page } from './fixtures/applications.ts';
+import { sharedPool } from './fixtures/shared-pool.ts';
 import { TestPool } from './fixtures/test-pool.ts';
 
 /** Says its environment, and what the build put beside it. */
@@ -14,32 +15,40 @@ require('node:http').createServer((request, response) => {
 }).listen(process.env.LISTEN ?? 3000);
 `;
 
+/** Chooses all that a commit may choose. */
+const choosing = () => ({
+  '.pool.yml': [
+    'dockerfile: deploy/web.Dockerfile',
+    'context: web',
+    'target: web',
+    'args: {GREETING: "hello, world"}',
+    'port: [4000, 5000]',
+    'env: {LISTEN: 4000, MOOD: "calm = good"}',
+  ].join('\n'),
+  'deploy/web.Dockerfile': [
+    'FROM node:24-slim AS web',
+    'ARG GREETING',
+    'WORKDIR /app',
+    fresh('echo $GREETING > built'),
+    'COPY server.js .',
+    'EXPOSE 3000',
+    'CMD ["node", "server.js"]',
+    'FROM web AS broken',
+    'RUN exit 3',
+  ].join('\n'),
+  'web/server.js': SERVER,
+});
+
+/** Is built with its commit in it. */
+const asking = () =>
+  node(SERVER, ['ARG POOL_COMMIT', fresh('echo $POOL_COMMIT > built'), 'EXPOSE 3000']);
+
 describe.each(['buildkit', 'classic'] as const)('with the %s builder', (builder) => {
+  const shared = sharedPool({ choosing: choosing(), asking: asking() }, { builder });
+
   test('a commit chooses its Dockerfile, context, stage, arguments, port and variables', async () => {
-    using repository = new GitRepository();
-    const commit = await repository.commit({
-      '.pool.yml': [
-        'dockerfile: deploy/web.Dockerfile',
-        'context: web',
-        'target: web',
-        'args: {GREETING: "hello, world"}',
-        'port: [4000, 5000]',
-        'env: {LISTEN: 4000, MOOD: "calm = good"}',
-      ].join('\n'),
-      'deploy/web.Dockerfile': [
-        'FROM node:24-slim AS web',
-        'ARG GREETING',
-        'WORKDIR /app',
-        fresh('echo $GREETING > built'),
-        'COPY server.js .',
-        'EXPOSE 3000',
-        'CMD ["node", "server.js"]',
-        'FROM web AS broken',
-        'RUN exit 3',
-      ].join('\n'),
-      'web/server.js': SERVER,
-    });
-    await using pool = await TestPool.open([repository.path], { builder });
+    const { pool, commits } = shared;
+    const commit = commits.choosing;
     const { text } = await pool.visit(commit);
     expect(JSON.parse(text)).toMatchObject({
       built: 'hello, world',
@@ -53,10 +62,8 @@ describe.each(['buildkit', 'classic'] as const)('with the %s builder', (builder)
   });
 
   test('a Dockerfile that asks for the commit gets it', async () => {
-    using repository = new GitRepository();
-    const steps = ['ARG POOL_COMMIT', fresh('echo $POOL_COMMIT > built'), 'EXPOSE 3000'];
-    const commit = await repository.commit(node(SERVER, steps));
-    await using pool = await TestPool.open([repository.path], { builder });
+    const { pool, commits } = shared;
+    const commit = commits.asking;
     expect(JSON.parse((await pool.visit(commit)).text)).toMatchObject({ built: commit });
   });
 });

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { removeInstance } from '../../src/engine/remove-instance.ts';
 import { Containers } from '../../src/run/containers.ts';
 import { HostPorts } from '../../src/run/host-ports.ts';
@@ -6,6 +6,7 @@ import { askHttp } from '../../src/run/probe.ts';
 import { GitRepository } from '../unit/fixtures/git-repository.ts';
 import { NEVER, until } from '../unit/fixtures/until.ts';
 import { type Application, node, page } from './fixtures/applications.ts';
+import { sharedPool } from './fixtures/shared-pool.ts';
 import { TestPool } from './fixtures/test-pool.ts';
 
 const ALLOWANCE = { publishOn: '127.0.0.1', memoryBytes: 2 ** 28, processes: 64, capabilities: [] };
@@ -34,66 +35,62 @@ async function open(files: Application, settings: Parameters<typeof TestPool.ope
 }
 
 describe('the port that answers is', () => {
+  const shared = sharedPool({
+    "the label's, of all that are published": listener(
+      ['3000', '9999'],
+      ['EXPOSE 3000', 'LABEL dev.pool.port=9999'],
+    ),
+    "PORT's of the image": listener(['process.env.PORT'], ['ENV PORT=4321']),
+    'the only one EXPOSEd': listener(['7777'], ['EXPOSE 7777']),
+    'the likeliest of a range': listener(['3000', '3005'], ['EXPOSE 3000-3005']),
+    '8080, where an image says nothing and listens on PORT': listener(['process.env.PORT']),
+    'a usual one, where an image says nothing and does not know PORT': listener(['5000']),
+    'an unusual one, found by looking where it listens': listener(['4567']),
+  });
+
   test.each([
     [
       "the label's, of all that are published",
-      listener(['3000', '9999'], ['EXPOSE 3000', 'LABEL dev.pool.port=9999']),
       'at 9999, PORT=9999',
       'LABEL dev.pool.port=9999',
       [3000, 9999],
     ],
-    [
-      "PORT's of the image",
-      listener(['process.env.PORT'], ['ENV PORT=4321']),
-      'at 4321, PORT=4321',
-      'PORT=4321 of the image',
-      [4321],
-    ],
-    [
-      'the only one EXPOSEd',
-      listener(['7777'], ['EXPOSE 7777']),
-      'at 7777, PORT=7777',
-      'EXPOSE 7777, the only port',
-      [7777],
-    ],
+    ["PORT's of the image", 'at 4321, PORT=4321', 'PORT=4321 of the image', [4321]],
+    ['the only one EXPOSEd', 'at 7777, PORT=7777', 'EXPOSE 7777, the only port', [7777]],
     [
       'the likeliest of a range',
-      listener(['3000', '3005'], ['EXPOSE 3000-3005']),
       'at 3000, PORT=3000',
       'EXPOSE 3000, the likeliest of 3000, 3001, 3002, 3003, 3004, 3005',
       [3000, 3001, 3002, 3003, 3004, 3005],
     ],
     [
       '8080, where an image says nothing and listens on PORT',
-      listener(['process.env.PORT']),
       'at 8080, PORT=8080',
       'nothing is EXPOSEd, so PORT=8080 was set',
       [80, 3000, 5000, 8000, 8080],
     ],
     [
       'a usual one, where an image says nothing and does not know PORT',
-      listener(['5000']),
       'at 5000, PORT=8080',
       '5000 answered HTTP, 8080 did not (nothing is EXPOSEd, so PORT=8080 was set)',
       [80, 3000, 5000, 8000, 8080],
     ],
     [
       'an unusual one, found by looking where it listens',
-      listener(['4567']),
       'at 4567, PORT=8080',
       '4567 was found listening, and nothing is EXPOSEd',
       [80, 3000, 4567, 5000, 8000, 8080],
     ],
-  ])('%s', async (_, files, text, portRule, published) => {
-    await using opened = await open(files);
-    const { pool, commit } = opened;
+  ] as const)('%s', async (name, text, portRule, published) => {
+    const { pool, commits } = shared;
+    const commit = commits[name];
     expect((await pool.visit(commit)).text).toBe(text);
     const { endpoint } = (await pool.state(commit)).state;
     expect(endpoint?.portRule).toBe(portRule);
     expect(Object.keys(endpoint?.published ?? {}).map(Number)).toEqual(published);
     const shown = await pool.visit(commit, { path: '/_pool/', navigation: true });
     expect(shown.text).toContain(portRule);
-    expect(await pool.containers(), 'one container is left').toHaveLength(1);
+    expect(await pool.containers(commit), 'one container is left').toHaveLength(1);
   });
 });
 
@@ -119,41 +116,47 @@ test('an address names any published port; another one leads to the list of them
 });
 
 describe('an application that answers nowhere is told where it listens', () => {
+  const shared = sharedPool(
+    {
+      'on loopback alone': node(`require('node:http').createServer().listen(3000, '127.0.0.1')`),
+      'on loopback alone, where nothing is EXPOSEd': node(
+        `require('node:http').createServer().listen(4567, '127.0.0.1')`,
+        [],
+      ),
+      'on another port than the image EXPOSEs': listener(['4567'], ['EXPOSE 3000']),
+      'without HTTP': node(`require('node:net').createServer((s) => s.end('hello')).listen(3000)`),
+    },
+    { startTimeoutMs: 4000 },
+  );
+  // All at once: each has to wait for its end.
+  beforeAll(async () => {
+    const { pool, commits } = shared;
+    await Promise.all(Object.values(commits).map(async (commit) => await pool.visit(commit)));
+  });
+
   test.each([
-    [
-      'on loopback alone',
-      node(`require('node:http').createServer().listen(3000, '127.0.0.1')`, ['EXPOSE 3000']),
-      'It listens on 127.0.0.1:3000 only.',
-      'Let it listen on 0.0.0.0',
-    ],
+    ['on loopback alone', 'It listens on 127.0.0.1:3000 only.', 'Let it listen on 0.0.0.0'],
     [
       'on loopback alone, where nothing is EXPOSEd',
-      node(`require('node:http').createServer().listen(4567, '127.0.0.1')`, []),
       'It listens on 127.0.0.1:4567 only.',
       'Let it listen on 0.0.0.0',
     ],
     [
       'on another port than the image EXPOSEs',
-      listener(['4567'], ['EXPOSE 3000']),
       'It listens on 4567, which the image does not EXPOSE.',
       'EXPOSE 4567 in the Dockerfile',
     ],
-    [
-      'without HTTP',
-      node(`require('node:net').createServer((s) => s.end('hello')).listen(3000)`),
-      'It listens on 3000, and answers no HTTP there.',
-      'Let it speak HTTP there',
-    ],
-  ])('%s', async (_, files, words, next) => {
-    await using opened = await open(files, { startTimeoutMs: 2500 });
-    const { pool, commit } = opened;
+    ['without HTTP', 'It listens on 3000, and answers no HTTP there.', 'Let it speak HTTP there'],
+  ] as const)('%s', async (name, words, next) => {
+    const { pool, commits } = shared;
+    const commit = commits[name];
     expect(JSON.parse((await pool.visit(commit)).text)).toMatchObject({
       code: 'no-answer',
       detail: expect.stringContaining(words),
       next: expect.stringContaining(next),
     });
     expect((await pool.visit(commit, { navigation: true })).text).toContain(words);
-    expect(await pool.containers()).toHaveLength(0);
+    expect(await pool.containers(commit)).toHaveLength(0);
   });
 });
 

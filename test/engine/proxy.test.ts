@@ -10,13 +10,20 @@ import {
   node,
   page,
 } from './fixtures/applications.ts';
+import { sharedPool } from './fixtures/shared-pool.ts';
 import { TestPool } from './fixtures/test-pool.ts';
 
-test('a WebSocket is held until the application is ready, and then carries words both ways', async () => {
-  using repository = new GitRepository();
-  const commit = await repository.commit(node(LABORATORY));
-  await using pool = await TestPool.open([repository.path]);
+const laboratory = node(LABORATORY);
+const shared = sharedPool({
+  laboratory,
+  forSocket: laboratory,
+  forPost: laboratory,
+  h2c: node(H2C),
+});
 
+test('a WebSocket is held until the application is ready, and then carries words both ways', async () => {
+  const { pool, commits } = shared;
+  const commit = commits.forSocket;
   // Nobody visited before: the handshake itself makes the preview.
   const socket = new WebSocket(`ws://127.0.0.1:${pool.port}/`, {
     headers: { host: `${commit}.${pool.site}` },
@@ -51,9 +58,8 @@ test('a WebSocket to a preview that failed is refused with the reason', async ()
 });
 
 test('a POST that comes before the application is ready reaches it whole', async () => {
-  using repository = new GitRepository();
-  const commit = await repository.commit(node(LABORATORY));
-  await using pool = await TestPool.open([repository.path]);
+  const { pool, commits } = shared;
+  const commit = commits.forPost;
   const body = 'a body that must not be lost '.repeat(40_000);
   const answer = await pool.visit(commit, { path: '/echo', method: 'POST', body });
   expect([answer.status, answer.text.length, answer.text === body]).toEqual([
@@ -64,9 +70,8 @@ test('a POST that comes before the application is ready reaches it whole', async
 });
 
 test('events of the application come through as they are written', async () => {
-  using repository = new GitRepository();
-  const commit = await repository.commit(node(LABORATORY));
-  await using pool = await TestPool.open([repository.path]);
+  const { pool, commits } = shared;
+  const commit = commits.laboratory;
   await pool.visit(commit);
   const pieces: string[] = [];
   for await (const piece of await pool.ask(commit, { path: '/stream' })) pieces.push(String(piece));
@@ -74,17 +79,15 @@ test('events of the application come through as they are written', async () => {
 });
 
 test('an answer that the application cuts short reaches the client as a cut', async () => {
-  using repository = new GitRepository();
-  const commit = await repository.commit(node(LABORATORY));
-  await using pool = await TestPool.open([repository.path]);
+  const { pool, commits } = shared;
+  const commit = commits.laboratory;
   await pool.visit(commit);
   await expect(pool.visit(commit, { path: '/cut' })).rejects.toThrow('aborted');
 });
 
 test('the application sees its own Host and who really asks, whatever the client claims', async () => {
-  using repository = new GitRepository();
-  const commit = await repository.commit(node(LABORATORY));
-  await using pool = await TestPool.open([repository.path]);
+  const { pool, commits } = shared;
+  const commit = commits.laboratory;
   await pool.visit(commit);
   const { text } = await pool.visit(commit, {
     path: '/headers',
@@ -155,9 +158,8 @@ test.each(SPEAKERS.filter(([, application]) => application !== undefined))(
 );
 
 test('a body of a megabyte goes through HTTP/2 whole, there and back', async () => {
-  using repository = new GitRepository();
-  const commit = await repository.commit(node(H2C));
-  await using pool = await TestPool.open([repository.path]);
+  const { pool, commits } = shared;
+  const commit = commits.h2c;
   const body = 'x'.repeat(1_000_000);
   const { text } = await pool.visit(commit, { method: 'POST', body });
   expect(text === body).toBe(true);

@@ -1,81 +1,61 @@
-import { realpathSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { connectEngine } from '../../src/engine/connect.ts';
-import { instanceOf } from '../../src/engine/labels.ts';
-import { removeInstance } from '../../src/engine/remove-instance.ts';
-import { GitRepository, TemporaryFolder } from '../unit/fixtures/git-repository.ts';
+import { LABEL } from '../../src/engine/labels.ts';
+import { GitRepository } from '../unit/fixtures/git-repository.ts';
 import { until } from '../unit/fixtures/until.ts';
-import { fresh, page } from './fixtures/applications.ts';
+import { page } from './fixtures/applications.ts';
+import { MarkedSleep } from './fixtures/marked-sleep.ts';
 import { OwnEngine } from './fixtures/own-engine.ts';
+import { PoolFolder } from './fixtures/pool-folder.ts';
 import { PoolProcess } from './fixtures/pool-process.ts';
-import { askPort, TestPool } from './fixtures/test-pool.ts';
+import { TestPool } from './fixtures/test-pool.ts';
 
 describe('a pool that comes back', () => {
   test.each(['SIGKILL', 'SIGTERM'] as const)(
     'after %s serves what was ready without a build, at once',
     async (signal) => {
       using repository = new GitRepository();
-      using data = new TemporaryFolder();
-      const engine = await connectEngine(undefined, process.env);
-      const instance = instanceOf(realpathSync(data.path));
-      await using cleanUp = new AsyncDisposableStack();
-      cleanUp.defer(async () => await removeInstance(engine, instance));
       const ready = await repository.commit(page('Still here'));
-      const building = await repository.commit(page('Cut off', [fresh('sleep 4')]));
-      const port = 18_080 + Math.floor(Math.random() * 1000);
-      const args = [
-        '--repository',
-        `web=${repository.path}`,
-        '--data-dir',
-        data.path,
-        '--listen',
-        `127.0.0.1:${port}`,
-      ];
-      const visit = async (commit: string, accept = '*/*', path = '/') => {
-        const host = `${commit}.pool.localhost:${port}`;
-        const response = await askPort(port, {
-          host,
-          path,
-          method: 'GET',
-          headers: { accept },
-        });
-        return {
-          status: response.statusCode,
-          text: (await response.setEncoding('utf8').toArray()).join(''),
-        };
-      };
-
+      const step = new MarkedSleep(3);
+      const building = await repository.commit(page('Cut off', [`RUN ${step.command}`]));
+      await using folder = await PoolFolder.open(repository.path);
       const waiting = {
         SIGKILL: [5, expect.stringContaining('The pool ended before its answer did')],
         SIGTERM: [1, expect.stringContaining('Pool stopped this work before it was done')],
       };
-      const told = async (commit: string) =>
-        (await visit(commit, 'application/json', '/_pool/')).text;
 
       {
-        await using pool = await PoolProcess.serve(args);
-        expect((await visit(ready)).text).toContain('Still here');
-        expect((await visit(building, 'text/html')).status, 'a build is under way').toBe(503);
-        await until('the build runs', () =>
-          pool.errors.includes(`commit=${building} phase=building`),
-        );
-        const waited = PoolProcess.run(['wait', building, '--data-dir', data.path]);
-        await sleep(1000);
+        await using pool = await folder.serve();
+        expect((await folder.visit(ready)).text).toContain('Still here');
+        expect(
+          (await folder.visit(building, { accept: 'text/html' })).status,
+          'a build is under way',
+        ).toBe(503);
+        const waited = PoolProcess.run(['wait', building, '--data-dir', folder.path]);
+        await until('the build runs', () => step.runs, 10_000);
+        await until('somebody waits for it', () => connectionsTo(folder.path) === 1, 10_000);
+        // Between its connection and its request.
+        await sleep(100);
         expect(await pool.end(signal)).toBe(signal === 'SIGKILL' ? 'SIGKILL' : 0);
         const { code, errors } = await waited;
         expect([code, errors], 'who waits is told').toEqual(waiting[signal]);
       }
 
       const begun = Date.now();
-      await using pool = await PoolProcess.serve(args);
-      expect(Date.now() - begun).toBeLessThan(5000);
-      expect(await visit(ready, 'text/html'), 'no waiting page, no build').toMatchObject({
+      await using pool = await folder.serve();
+      expect(Date.now() - begun - pool.waitedMs, 'its own time').toBeLessThan(5000);
+      expect(
+        await folder.visit(ready, { accept: 'text/html' }),
+        'no waiting page, no build',
+      ).toMatchObject({
         status: 200,
         text: expect.stringContaining('Still here'),
       });
       expect(pool.errors).not.toContain('phase=building');
-      const { happened } = JSON.parse(await told(ready)) as { happened: { what: string }[] };
+      const told = await folder.visit(ready, { path: '/_pool/', accept: 'application/json' });
+      const { happened } = JSON.parse(told.text) as { happened: { what: string }[] };
       expect(happened.map(({ what }) => what)).toEqual([
         'ready',
         'found',
@@ -84,11 +64,11 @@ describe('a pool that comes back', () => {
         'building',
         'queued',
       ]);
-      expect((await visit(building)).text, 'what was being made is made again').toContain(
+      expect((await folder.visit(building)).text, 'what was being made is made again').toContain(
         'Cut off',
       );
-      const filters = { label: [`dev.pool.instance=${instance}`] };
-      expect(await engine.docker.listContainers({ all: true, filters })).toHaveLength(2);
+      const filters = { label: [`${LABEL.instance}=${folder.instance}`] };
+      expect(await folder.engine.docker.listContainers({ all: true, filters })).toHaveLength(2);
       expect(await pool.end('SIGTERM')).toBe(0);
     },
   );
@@ -97,14 +77,15 @@ describe('a pool that comes back', () => {
 test('an engine that goes away in the middle of a build is named, and all heals when it is back', async () => {
   await using engine = await OwnEngine.start();
   using repository = new GitRepository();
-  const ready = await repository.commit(page('Ready before'));
-  const commit = await repository.commit(page('In the middle', [fresh('sleep 5')]));
+  // The engine waits ten seconds for one that heeds no polite signal.
+  const ready = await repository.commit(page('Ready before', ['STOPSIGNAL SIGKILL']));
+  const step = new MarkedSleep(2);
+  const commit = await repository.commit(page('In the middle', [`RUN ${step.command}`]));
   await using pool = await TestPool.open([repository.path], { engine: engine.host });
   expect((await pool.visit(ready)).text).toContain('Ready before');
 
   const held = pool.visit(commit);
-  await until('the build runs', () => pool.count('building') === 2, 5000);
-  await sleep(500);
+  await until('the build runs', () => step.runs, 10_000);
   engine.kill();
   const lost = JSON.parse((await held).text) as { code: string; detail: string };
   expect(lost).toMatchObject({ code: 'engine-lost', detail: expect.stringContaining('went away') });
@@ -131,35 +112,34 @@ test('an engine that goes away in the middle of a build is named, and all heals 
 
 test('the first request that a pool accepts after a kill is answered by the commit that it names', async () => {
   using repository = new GitRepository();
-  using data = new TemporaryFolder();
-  const engine = await connectEngine(undefined, process.env);
-  const instance = instanceOf(realpathSync(data.path));
-  await using cleanUp = new AsyncDisposableStack();
-  cleanUp.defer(async () => await removeInstance(engine, instance));
+  await using folder = await PoolFolder.open(repository.path);
   const commits = [];
   for (const name of ['one', 'two', 'three']) commits.push(await repository.commit(page(name)));
-  const port = 17_080 + Math.floor(Math.random() * 1000);
-  const args = ['--repository', `web=${repository.path}`, '--data-dir', data.path];
-  args.push('--listen', `127.0.0.1:${port}`);
-  const visit = async (commit: string) => {
-    const host = `${commit}.pool.localhost:${port}`;
-    const response = await askPort(port, { host, path: '/', method: 'GET', headers: {} });
-    return [response.statusCode, (await response.setEncoding('utf8').toArray()).join('')];
-  };
   {
-    await using pool = await PoolProcess.serve(args);
-    for (const commit of commits) await visit(commit);
+    await using pool = await folder.serve();
+    for (const commit of commits) await folder.visit(commit);
     await pool.end('SIGKILL');
   }
-  await using again = PoolProcess.begin(args);
+  await using again = folder.begin();
   const firsts = commits.map(async (commit) => {
     for (;;) {
-      const answer = await visit(commit).catch(() => undefined);
+      const answer = await folder.visit(commit).catch(() => undefined);
       if (answer !== undefined) return answer;
     }
   });
   expect(await Promise.all(firsts)).toEqual(
-    ['one', 'two', 'three'].map((name) => [200, expect.stringContaining(`<h1>${name}</h1>`)]),
+    ['one', 'two', 'three'].map((name) => ({
+      status: 200,
+      text: expect.stringContaining(`<h1>${name}</h1>`) as string,
+    })),
   );
   expect(again.errors).not.toMatch(/phase=(queued|building)/);
 });
+
+/** How many clients the control socket of the pool in this folder has. */
+function connectionsTo(dataDir: string): number {
+  const name = join(dataDir, 'control.sock');
+  const ends = readFileSync('/proc/net/unix', 'utf8').split('\n');
+  // The first is the one that listens.
+  return ends.filter((line) => line.endsWith(name)).length - 1;
+}

@@ -195,6 +195,7 @@ const limits: readonly Omit<Probe, 'family'>[] = [
   },
   {
     name: 'a client that dawdles over its headers, or brings none, is given up',
+    waits: true,
     async run(target) {
       const play = await target.application.play([OK]);
       using dawdling = new Wire(target);

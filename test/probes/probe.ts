@@ -23,6 +23,8 @@ export interface Probe {
   own?: true;
   /** Would disturb others, or be disturbed. */
   alone?: true;
+  /** Waits long for something not to come, and disturbs nobody: it may begin before all others. */
+  waits?: true;
   /** Throws with what it saw. */
   run(target: Target): Promise<void>;
 }

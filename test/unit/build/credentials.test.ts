@@ -1,36 +1,20 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import {
-  HELPER_PATIENCE,
-  hostOf,
-  loginsOf,
-  readLogins,
-  registryOf,
-} from '../../../src/build/credentials.ts';
+import type { AskHelper } from '../../../src/build/credential-helpers.ts';
+import { loginsOf, readLogins } from '../../../src/build/credentials.ts';
 import { TemporaryFolder } from '../fixtures/git-repository.ts';
-import { until } from '../fixtures/until.ts';
 
 const SECRET = 'swordfish';
 const base64 = (text: string) => Buffer.from(text).toString('base64');
 
-/** The logins of a file with this text, and of helpers that are these scripts. */
-function fixture(
-  file: string,
-  helpers: Record<string, string> = {},
-  env: NodeJS.ProcessEnv = {},
-  patience = HELPER_PATIENCE,
-) {
+/** The logins of a file with this text, and of this helper. */
+function fixture(file: string, env: NodeJS.ProcessEnv = {}, askHelper?: AskHelper) {
   const folder = new TemporaryFolder();
   mkdirSync(join(folder.path, '.docker'));
   writeFileSync(join(folder.path, '.docker/config.json'), file);
-  for (const [name, script] of Object.entries(helpers)) {
-    const path = join(folder.path, `docker-credential-${name}`);
-    writeFileSync(path, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
-  }
-  const PATH = `.:${folder.path}:/usr/bin:/bin`;
-  const logins = readLogins({ HOME: folder.path, PATH, ...env }, patience);
-  return { logins, folder: folder.path, [Symbol.dispose]: () => folder[Symbol.dispose]() };
+  const logins = readLogins({ HOME: folder.path, ...env }, askHelper);
+  return { logins, [Symbol.dispose]: () => folder[Symbol.dispose]() };
 }
 
 const ADA = { username: 'ada', password: SECRET };
@@ -87,7 +71,7 @@ describe('the login of a registry', () => {
 
   it('is none without a file, and out of $DOCKER_CONFIG where that is set', async () => {
     expect(await readLogins({ HOME: '/nowhere' })('r')).toBeUndefined();
-    using opened = fixture('not read', {}, { DOCKER_CONFIG: '/nowhere' });
+    using opened = fixture('not read', { DOCKER_CONFIG: '/nowhere' });
     expect(await opened.logins('r')).toBeUndefined();
   });
 
@@ -98,116 +82,30 @@ describe('the login of a registry', () => {
   });
 });
 
-/** A helper that tells what it was asked. */
-const says = (username: string) =>
-  `read host; echo '{"ServerURL":"'$host'","Username":"${username}","Secret":"'$1-$host'"}'`;
+/** A helper that tells which one it is; the one that is called none has no login. */
+const helper = async (name: string, host: string) =>
+  await Promise.resolve(name === 'none' ? undefined : { username: name, password: host });
 
-describe('a helper', () => {
+describe('the helper that is asked', () => {
   it.each([
+    ['for one registry', { credHelpers: { r: 'one' }, credsStore: 'all' }, 'r', 'one'],
+    ['for all others', { credHelpers: { r: 'one' }, credsStore: 'all' }, 's', 'all'],
     [
-      'for one registry',
-      { credHelpers: { r: 'one' }, credsStore: 'all' },
-      'r',
-      { username: 'one', password: 'get-r' },
-    ],
-    [
-      'for all others',
-      { credHelpers: { r: 'one' }, credsStore: 'all' },
-      's',
-      { identitytoken: 'get-s' },
-    ],
-    [
-      'that knows none leaves it to the file',
-      { credsStore: 'none', auths: { s: { auth: base64(`ada:${SECRET}`) } } },
-      's',
-      ADA,
-    ],
-    [
-      'is asked for Docker Hub by its old name',
-      { credsStore: 'all' },
+      'for Docker Hub, under its old name',
+      { credHelpers: { 'https://index.docker.io/v1/': 'one' }, credsStore: 'all' },
       'docker.io',
-      { identitytoken: 'get-https://index.docker.io/v1/' },
+      'one',
     ],
-  ])('%s', async (_, file, host, login) => {
-    const none = 'echo "credentials not found in native keychain"; exit 1';
-    const helpers = { one: says('one'), all: says('<token>'), none };
-    using opened = fixture(JSON.stringify(file), helpers);
-    expect(await opened.logins(host)).toEqual(login);
+  ])('%s', async (_, file, host, username) => {
+    using opened = fixture(JSON.stringify(file), {}, helper);
+    expect(await opened.logins(host)).toEqual({ username, password: host });
   });
 
-  it.each([
-    [
-      'that fails',
-      'broken',
-      'docker-credential-broken failed when it was asked for the login of r',
-    ],
-    ['that answers garbage', 'garbage', 'docker-credential-garbage failed'],
-    ['that is not there', 'missing', 'docker-credential-missing is not on the PATH'],
-    ['whose name leads elsewhere', '../../bin/sh', 'is not on the PATH'],
-  ])('%s is said, without a word of it', async (_, credsStore, message) => {
-    const helpers = {
-      broken: `echo ${SECRET}; echo ${SECRET} >&2; exit 1`,
-      garbage: `echo ${SECRET}`,
-    };
-    using opened = fixture(JSON.stringify({ credsStore }), helpers);
-    await expect(opened.logins('r')).rejects.toThrow(message);
-    await expect(opened.logins('r')).rejects.not.toThrow(SECRET);
+  it('and knows none leaves it to the file', async () => {
+    const file = { credsStore: 'none', auths: { s: { auth: base64(`ada:${SECRET}`) } } };
+    using opened = fixture(JSON.stringify(file), {}, helper);
+    expect(await opened.logins('s')).toEqual(ADA);
   });
-
-  it('is asked once by all who want to know at one time, and anew by those who come later', async () => {
-    const count = `echo asked >>$HOME/count; sleep 0.1; ${says('ada')}`;
-    using opened = fixture(JSON.stringify({ credsStore: 'slow' }), { slow: count });
-    const hundred = Array.from({ length: 100 }, async () => await opened.logins('r'));
-    expect(new Set((await Promise.all(hundred)).map((one) => JSON.stringify(one))).size).toBe(1);
-    const asked = () =>
-      readFileSync(join(opened.folder, 'count'), 'utf8').split('asked').length - 1;
-    expect(asked()).toBe(1);
-    await opened.logins('r');
-    expect(asked()).toBe(2);
-  });
-
-  it('that hangs is ended with all that it started, and rests before it is asked again', async () => {
-    const mark = `sleep 9${Math.floor(Math.random() * 1e6)}`;
-    const hangs = `echo asked >>$HOME/count; ${mark} & wait`;
-    const patience = { limitMs: 150, restMs: 300 };
-    using opened = fixture(JSON.stringify({ credsStore: 'hangs' }), { hangs }, {}, patience);
-    const words = 'docker-credential-hangs did not answer within 0.15 s when it was asked for';
-    const hundred = Array.from({ length: 100 }, async () => await opened.logins('r'));
-    for (const one of await Promise.allSettled(hundred)) {
-      expect(one).toMatchObject({ reason: { message: expect.stringContaining(words) as string } });
-    }
-    await expect(opened.logins('r')).rejects.toThrow(words);
-    expect(readFileSync(join(opened.folder, 'count'), 'utf8')).toBe('asked\n');
-    await until('what it started is gone', () => !commandLines().includes(mark));
-    writeFileSync(join(opened.folder, 'docker-credential-hangs'), `#!/bin/sh\n${says('ada')}\n`);
-    await until('it is asked again', async () => {
-      const login = await opened.logins('r').catch(() => undefined);
-      return login !== undefined;
-    });
-  });
-});
-
-function commandLines(): string[] {
-  const pids = readdirSync('/proc').filter((name) => /^[0-9]+$/.test(name));
-  return pids.map((pid) => {
-    try {
-      return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
-    } catch {
-      return '';
-    }
-  });
-}
-
-it.each([
-  ['busybox', 'docker.io'],
-  ['library/busybox:1', 'docker.io'],
-  ['ghcr.io/team/app@sha256:0', 'ghcr.io'],
-  ['localhost/app', 'localhost'],
-  ['127.0.0.1:5000/app:1', '127.0.0.1:5000'],
-  ['index.docker.io/app', 'docker.io'],
-])('the registry of %s is %s', (reference, host) => {
-  expect(registryOf(reference)).toBe(host);
-  expect(hostOf(`https://${host}/v2/`)).toBe(host);
 });
 
 it("a build is handed the logins that there are, Docker Hub's under its old name", async () => {

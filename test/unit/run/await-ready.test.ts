@@ -219,7 +219,7 @@ describe('an application is ready', () => {
     await using app = await httpServer((_, response) => response.end());
     const begun = Date.now();
     await ready(app.port);
-    expect(Date.now() - begun).toBeLessThan(200);
+    expect(Date.now() - begun, 'other ports are tried after a second').toBeLessThan(900);
   });
 });
 
@@ -287,7 +287,7 @@ describe('an application that ends before it answers is told so, with its last l
       vitals: () => ({ running: false, exitCode: 1, outOfMemory: false }),
     });
     expect(error).toMatchObject({ code: 'exited' });
-    expect(Date.now() - begun).toBeLessThan(1500);
+    expect(Date.now() - begun, 'half of what an answer may take').toBeLessThan(5000);
   });
 });
 
