@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Browser } from 'playwright-core';
 import { launchBrowser } from '../test/engine/fixtures/browser.ts';
 import { node } from '../test/engine/fixtures/applications.ts';
-import { PEERS, startPeer } from '../test/probes/peers.ts';
+import { type Peer, PEERS, startPeer } from '../test/probes/peers.ts';
 import { TemporaryFolder } from '../test/unit/fixtures/git-repository.ts';
 import type { Benchmark, BenchOptions, Section } from './benchmark.ts';
 import { versions } from './contestants.ts';
@@ -38,12 +38,23 @@ require('node:http').createServer((request, response) => {
 process.on('SIGTERM', () => process.exit(0));
 `);
 
+/** The least that any proxy on Node costs. */
+const bytesRelay: Peer = {
+  name: 'Node, bytes alone',
+  version: { command: ['true'], pattern: /()/ },
+  settings: 'two sockets, and no HTTP',
+  async prepare(_folder, port, applicationPort) {
+    const file = join(import.meta.dirname, 'bytes-relay.ts');
+    return [process.execPath, file, String(port), String(applicationPort)];
+  },
+};
+
 async function run({ quick }: BenchOptions): Promise<Section> {
   await using stack = new AsyncDisposableStack();
   const preview = stack.use(await servePreview(APPLICATION));
   const folder = stack.use(new TemporaryFolder()).path;
   const proxies: Record<string, { port: number; pid: number }> = { pool: preview };
-  for (const peer of PEERS) {
+  for (const peer of [...PEERS, bytesRelay]) {
     const own = join(folder, peer.name);
     mkdirSync(own);
     proxies[peer.name] = stack.use(await startPeer(peer, own, preview.hostPort));
@@ -90,14 +101,14 @@ async function run({ quick }: BenchOptions): Promise<Section> {
         got: `${got.toFixed(2)} (rounds: ${spreadText(each, 2)})`,
         reached: got <= MOST,
       },
-      ...PEERS.map(({ name }) => ({
+      ...[...PEERS, bytesRelay].map(({ name }) => ({
         what: `the same page through ${name}`,
         must: 'printed',
         got: ratio(name).toFixed(2),
       })),
     ],
     notSaid:
-      'Browser, proxy, relay and application share two cores, of which the browser needs the most: on more of them a proxy works beside it. A proxy that is asked now and then finds little of its own in the caches, and each proxy, pool as well, uses several times the CPU that a request costs it under load. The ratio is that of the medians. HTTP/1.1 and six connections both ways, as `http://` has it; http-proxy with its agent and `xfwd`.',
+      'Browser, proxy, relay and application share two cores, of which the browser needs the most: on more of them a proxy works beside it. A proxy that is asked now and then finds little of its own in the caches, and each proxy, pool as well, uses several times the CPU that a request costs it under load. The ratio is that of the medians. HTTP/1.1 and six connections both ways, as `http://` has it; http-proxy with its agent and `xfwd`. "Bytes alone" is two sockets of Node piped into one another, which is no proxy: it is what one on Node cannot be cheaper than.',
     contestants: [`Chromium ${browser.version()}`, ...(await versions(PEERS))],
   };
 }
