@@ -90,8 +90,9 @@ is cached at first but base images.`,
   notSaid: `How many commits need no build is a property of the history and of its \`.dockerignore\`: 3 to
 34 % in nine of ten public applications, 66 % in docker-http-https-echo, whose \`.dockerignore\` lets in
 just the files that it runs with. \`docker build -\` takes the tar of \`git archive\` as it is and honours no
-\`.dockerignore\`; \`docker build .\` in a checkout would. Where base images and package managers cannot be
-reached, stand-ins take their place, which are quicker: that is the less favourable for pool.`,
+\`.dockerignore\`; \`docker build .\` in a checkout would. Where registries cannot be reached, stand-ins
+take the place of base images: busybox with Node 14 to 22, npm and openssl in it; npm's packages come from
+its registry.`,
 };
 
 async function anyDocker(): Promise<DockerCli> {
