@@ -51,7 +51,7 @@ describe(`a rebuild that pool is killed in, ${KILLS} times at each point (POOL_S
     return (await folder.visit(commit, { method, path })).text;
   }
 
-  /** Containers, images by name, images that are of no use, networks, and half-written files. */
+  /** Containers, images by name, images that are of no use, networks beyond one, and half-written files. */
   async function objects(): Promise<string> {
     const { docker } = folder.engine;
     const label = { label: [`${LABEL.instance}=${folder.instance}`] };
@@ -69,7 +69,9 @@ describe(`a rebuild that pool is killed in, ${KILLS} times at each point (POOL_S
     const networks = await docker.listNetworks({ filters: label });
     const files = readdirSync(folder.path, { recursive: true }) as string[];
     const half = files.filter((name) => /\.lock$|tmp_|\.tmp|incoming/.test(name)).length;
-    return `${containers.length} ${kinds.toSorted().join()} ${unused.length} ${networks.length} ${half}`;
+    // None where the engine's own keeps containers apart.
+    const others = Math.max(0, networks.length - 1);
+    return `${containers.length} ${kinds.toSorted().join()} ${unused.length} ${others} ${half}`;
   }
 
   test.each(POINTS)(
@@ -89,7 +91,7 @@ describe(`a rebuild that pool is killed in, ${KILLS} times at each point (POOL_S
         expect(pool.errors).not.toContain('phase=building');
         await until(
           `nothing is left: ${await objects()}`,
-          async () => (await objects()) === '1 ,recipe 0 1 0',
+          async () => (await objects()) === '1 ,recipe 0 0 0',
           5000,
         );
       }
