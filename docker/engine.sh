@@ -175,7 +175,9 @@ make_bridge() {
     used=$(ip -4 route show match $range.0.1 | sed /^default/d && ip -4 route show root $range.0.0/16)
     [ -n "$used" ] || break
   done
-  ip link add "$bridge" type bridge
+  # Without an address of its own it takes the lowest of its containers', another one whenever one of
+  # them comes or goes, and the others' connections stand still until they have asked for it.
+  ip link add "$bridge" address 02:42:00:00:00:01 type bridge
   ip address add "$range.0.1/16" dev "$bridge"
   ip link set "$bridge" up
 }
