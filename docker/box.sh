@@ -16,9 +16,12 @@ apt-get update -qq
 apt-get install -qq -y --no-install-recommends ca-certificates git npm >/dev/null
 
 say 'an engine'
-# Before it starts: containers on its own network are kept apart, where they start the soonest.
-mkdir -p /etc/docker
-[ -e /etc/docker/daemon.json ] || echo '{ "icc": false }' >/etc/docker/daemon.json
+# A new one keeps containers on its own network apart, where they start the soonest. One that is here
+# already may have containers that speak with one another.
+if ! (PATH=$PATH:/usr/sbin && command -v dockerd) >/dev/null && [ ! -e /etc/docker/daemon.json ]; then
+  mkdir -p /etc/docker
+  echo '{ "icc": false }' >/etc/docker/daemon.json
+fi
 "$from/docker/engine.sh" up
 id pool >/dev/null 2>&1 || useradd --system --home-dir $home --create-home --user-group pool
 usermod --append --groups docker pool

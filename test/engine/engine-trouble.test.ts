@@ -1,5 +1,6 @@
 import { mkdirSync, readFileSync, statfsSync } from 'node:fs';
 import { createServer, connect } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
@@ -122,6 +123,26 @@ test("an engine of pool's own takes the bridges of its networks along when it is
   };
   const name = await bridge();
   expect(links()).not.toContain(name);
+});
+
+test("the bridge of an engine of pool's own keeps its address while containers come and go", async () => {
+  await using engine = await OwnEngine.start();
+  const { docker } = await connectEngine(engine.host, process.env);
+  const [network] = await docker.listNetworks({ filters: { name: ['bridge'] } });
+  const bridge = network?.Options?.['com.docker.network.bridge.name'] ?? '';
+  const address = () => networkInterfaces()[bridge]?.[0]?.mac;
+  const seen = new Set<string | undefined>();
+  // It would take the lowest address of these, which are made by chance.
+  for (let left = 3; left > 0; left--) {
+    const container = await docker.createContainer({
+      Image: 'busybox:latest',
+      Cmd: ['sleep', '60'],
+    });
+    await container.start();
+    seen.add(address());
+    await container.remove({ force: true });
+  }
+  expect([...seen]).toEqual([expect.stringMatching(/^02:42:/)]);
 });
 
 test('an engine whose disk is full says so, serves on, and goes on by itself when there is room', async () => {
